@@ -19,6 +19,7 @@ from ledger.errors import ArgumentError, StorageError, TargetExistsError
 from ledger.records import FileEntry
 
 _EXECUTABLE_MODE = MODE | 0o111
+_IN_THE_WAY = frozenset({errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST})
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 Read = Callable[[Sequence[FileEntry]], Iterator[Iterator[memoryview]]]
@@ -67,12 +68,19 @@ def split(blocks: Iterator[memoryview], sizes: Iterable[int]) -> Iterator[Iterat
 def restore_files(target: Path, plan: Sequence[Restoration], read: Read, *, label: str) -> None:
     """Make the folder ``target``, which must not exist, with these files; ``read`` gives the bytes of each."""
     if os.path.lexists(target):
-        raise TargetExistsError(
-            f"{target} exists already", hint="choose a path that does not exist yet", path=str(target)
-        )
+        raise _target_exists(target)
     with storage_errors(target, "write"), folder_beside(target) as staging:
         _fill(staging, plan, read, label)
-        os.rename(staging, target)
+        try:
+            os.rename(staging, target)
+        except OSError as error:
+            if error.errno in _IN_THE_WAY:  # of what has got the name meanwhile, only an empty folder goes
+                raise _target_exists(target) from error
+            raise
+
+
+def _target_exists(target: Path) -> TargetExistsError:
+    return TargetExistsError(f"{target} exists already", hint="choose a path that does not exist yet", path=str(target))
 
 
 def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> None:

@@ -1,12 +1,11 @@
 """The files of a version as one zip."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ledger.blobs import ContentReader
 from ledger.core.links import judge_links
-from ledger.core.restoring import target_exists
+from ledger.core.restoring import take_name, target_exists
 from ledger.disk import absolute, folder_beside, given_path, is_folder, mode_of, storage_errors, sync_file
 from ledger.errors import ArgumentError, SourceNotFoundError
 from ledger.records import FileEntry
@@ -35,7 +34,7 @@ def download_zip(reader: ContentReader, path: str | Path, *, is_wrapped: bool, o
     judge_links(reader, is_wrapped=is_wrapped)
     with storage_errors(target, "write"), folder_beside(target) as folder:
         _write_zip(reader, Path(folder, "zip"))
-        os.replace(f"{folder}/zip", target)
+        take_name(f"{folder}/zip", target, overwrite=overwrite)
     return target
 
 

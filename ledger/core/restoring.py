@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ledger.blobs import ContentReader
 from ledger.core.links import top_of
-from ledger.disk import absolute, folder_beside, given_path, is_folder, settle_files, storage_errors
+from ledger.disk import absolute, folder_beside, given_path, is_folder, name_first, settle_files, storage_errors
 from ledger.errors import ArgumentError, IntegrityError, PathNotFoundError, SourceNotFoundError, TargetExistsError
 from ledger.lookup import Part
 from ledger.records import FileEntry
@@ -96,8 +96,19 @@ def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overw
         restored = Path(folder, "files")
         reader.restore(restored, paths=[file.path])
         settle_files([restored / file.path], [])  # what it takes the place of is gone with the name
-        os.replace(restored / file.path, target)
+        take_name(restored / file.path, target, overwrite=overwrite)
     return target
+
+
+def take_name(made: str | Path, target: Path, *, overwrite: bool) -> None:
+    """Give a file that was made beside a target the target's name; raises plain ``OSError``.
+
+    Unless it may be overwritten, what has got that name meanwhile stays, and is a `TargetExistsError`.
+    """
+    if overwrite:
+        os.replace(made, target)
+    elif not name_first(made, target):
+        raise target_exists(target)
 
 
 def target_exists(target: Path) -> TargetExistsError:

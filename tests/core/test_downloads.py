@@ -4,11 +4,12 @@ import os
 import time
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ledger import ArtifactVersion, Ledger
+from ledger import ArtifactVersion, Ledger, progress
 from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
 from tests.kit.ledgers import damage, files_below, store_of, write_files
 
@@ -123,6 +124,26 @@ def test_what_is_there_is_not_restored_over(tree: ArtifactVersion, tmp_path: Pat
         with pytest.raises(TargetExistsError):
             tree.restore(tmp_path / "x", file=file)
     assert b"mine" == (tmp_path / "x").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "get",
+    [
+        lambda tree, target: tree.restore(target, file="tree/sub/large.bin"),
+        lambda tree, target: tree.restore(target),
+        lambda tree, target: tree.download_files(target),
+    ],
+    ids=["file", "folder", "zip"],
+)
+def test_what_comes_there_meanwhile_is_not_overwritten(
+    tree: ArtifactVersion, tmp_path: Path, get: Callable[[ArtifactVersion, Path], Path]
+) -> None:
+    """A file that another program puts at the target during the work stays, and nothing is left beside it."""
+    target = tmp_path / "out" / "x.zip"
+    target.parent.mkdir()
+    with progress(lambda _: target.write_bytes(b"theirs")), pytest.raises(TargetExistsError, match="exists already"):
+        get(tree, target)
+    assert {"x.zip": b"theirs"} == files_below(target.parent)
 
 
 @pytest.mark.parametrize("folder", ["d/sub", "d/sub/", "d/empty", "d"])
