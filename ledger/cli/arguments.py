@@ -11,7 +11,7 @@ import click
 from ledger.enums import ArtifactType
 from ledger.wording import shown
 
-_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class _Path(click.Path):
@@ -74,19 +74,19 @@ def moment(text: str) -> dt.datetime:
         ) from error
 
 
-def metadata_option(help: str) -> Callable[[_Decorated], _Decorated]:
+def metadata_option(help: str) -> Callable[[Decorated], Decorated]:
     """The option ``--meta KEY=VALUE``, as metadata in ``meta``."""
     return click.option(
         "--meta", type=key_value, callback=one_value_each, metavar="KEY=VALUE", multiple=True, help=help
     )
 
 
-def limit_option(help: str) -> Callable[[_Decorated], _Decorated]:
+def limit_option(help: str) -> Callable[[Decorated], Decorated]:
     """The option ``--limit N``."""
     return click.option("--limit", type=click.IntRange(min=0), metavar="N", help=help)
 
 
-def type_option(help: str) -> Callable[[_Decorated], _Decorated]:
+def type_option(help: str) -> Callable[[Decorated], Decorated]:
     """The option ``--type TYPE``, as ``type_``."""
     return click.option("--type", "type_", metavar="TYPE", type=click.Choice(list(map(str, ArtifactType))), help=help)
 

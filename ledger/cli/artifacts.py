@@ -5,6 +5,7 @@ import datetime as dt
 import click
 
 from ledger.cli.arguments import limit_option, metadata_option, moment, type_option
+from ledger.cli.asked_columns import print_asked, show_option, values_of_version
 from ledger.cli.printing import Shape, print_fields, print_json, print_list, print_table
 from ledger.cli.session import (
     ExampleCommand,
@@ -97,6 +98,7 @@ def show_artifact(session: Session, name: str) -> None:
 @type_option("Only of this type, such as ModelArtifact.")
 @click.option("--since", type=moment, metavar="TIME", help="Only versions saved after this time (ISO 8601).")
 @limit_option("Only the newest N.")
+@show_option("Also a column of this key, from the metadata or the parameters behind it; may be repeated.")
 @json_option
 @pass_session
 def list_versions(
@@ -107,6 +109,7 @@ def list_versions(
     type_: str | None,
     since: dt.datetime | None,
     limit: int | None,
+    keys: tuple[str, ...],
 ) -> None:
     """List versions, oldest first: of one artifact or of all. NAME@VERSION is that one."""
     reader = session.reader()
@@ -121,7 +124,8 @@ def list_versions(
         created_after=since,
         limit=limit,
     )
-    print_list(_VERSION_COLUMNS, list(readable(found, version_shape, label_of)), wants_json=session.json)
+    rows = readable(found, lambda each: {**version_shape(each), **values_of_version(each, keys)}, label_of)
+    print_asked(_VERSION_COLUMNS, list(rows), keys, wants_json=session.json)
 
 
 @versions.command("show", cls=ExampleCommand, example="ledger artifact version show iris@1")

@@ -5,7 +5,8 @@ import shlex
 import click
 
 from ledger.cli.arguments import limit_option
-from ledger.cli.printing import print_fields, print_json, print_line, print_table
+from ledger.cli.asked_columns import print_asked, show_option, values_of_run
+from ledger.cli.printing import print_fields, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, complete_version, json_option, pass_session
 from ledger.cli.shapes import full_run_shape, label_of, readable, run_shape
 from ledger.errors import RunNotFoundError
@@ -44,18 +45,26 @@ def run() -> None:
     shell_complete=complete_version,
 )
 @limit_option("Only the newest N runs.")
+@show_option("Also a column of this key, from the parameters, or the metadata of what came out; may be repeated.")
 @json_option
 @pass_session
-def list_runs(session: Session, pipeline: str | None, status: str | None, using: str | None, limit: int | None) -> None:
+def list_runs(
+    session: Session,
+    pipeline: str | None,
+    status: str | None,
+    using: str | None,
+    limit: int | None,
+    keys: tuple[str, ...],
+) -> None:
     """List runs, oldest first: of one pipeline or of all."""
     reader = session.reader()
     used = reader.get(using) if using is not None else None
     runs = reader.runs(pipeline=pipeline, status=status, using=used, limit=limit)
-    shapes = list(readable(runs, run_shape, lambda run: f"run {run.id}"))
-    if session.json:
-        print_json(shapes)
-    else:
-        print_table(_RUN_COLUMNS, [{**shape, "steps": _steps_told(shape["steps"])} for shape in shapes])
+    rows = readable(runs, lambda run: {**run_shape(run), **values_of_run(run, keys)}, lambda run: f"run {run.id}")
+    shapes = list(rows)
+    if not session.json:
+        shapes = [{**shape, "steps": _steps_told(shape["steps"])} for shape in shapes]
+    print_asked(_RUN_COLUMNS, shapes, keys, wants_json=session.json)
 
 
 @run.command("show", cls=ExampleCommand, example="ledger run show")

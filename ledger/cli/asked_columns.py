@@ -1,0 +1,79 @@
+"""Columns that are asked for: what metadata and parameters say, beside what a list says of each row.
+
+Owns where a key is looked for. A value in a nested group has a dotted key, as where a version is shown by itself.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+
+from ledger.cli.arguments import Decorated
+from ledger.cli.printing import Shape, print_list
+from ledger.lookup import ArtifactVersion, PipelineRun, leaves
+from ledger.notices import warn_user
+from ledger.records import decode_values, encode_values
+from ledger.wording import shown
+
+_VALUES = "shown"
+"""The key in a row's JSON below which the values are."""
+
+
+def show_option(help: str) -> Callable[[Decorated], Decorated]:
+    """The option ``--show KEY``, as a tuple ``keys``."""
+    return click.option("--show", "keys", metavar="KEY", multiple=True, help=help)
+
+
+def values_of_version(version: ArtifactVersion, keys: Sequence[str]) -> Shape:
+    """From its metadata, else from the parameters of the step, else of the run, that made it."""
+
+    def sources() -> Iterator[Mapping[str, Any]]:
+        yield version.metadata
+        if version.step is not None:
+            yield version.step.parameters
+        if version.run is not None:
+            yield version.run.parameters
+
+    return _values(sources(), keys)
+
+
+def values_of_run(run: PipelineRun, keys: Sequence[str]) -> Shape:
+    """From its parameters, else from those of its steps, else from the metadata of the versions they gave or saved."""
+
+    def sources() -> Iterator[Mapping[str, Any]]:
+        yield run.parameters
+        yield from (step.parameters for step in run.steps.values())
+        yield from (version.metadata for version in run.artifact_versions)
+
+    return _values(sources(), keys)
+
+
+def print_asked(columns: Mapping[str, str], shapes: Sequence[Shape], keys: Sequence[str], *, wants_json: bool) -> None:
+    """Print a list with a column for each key; a key that says nothing of any row is warned of."""
+    for key in keys if shapes else ():
+        if all(_decoded(shape)[key] is None for shape in shapes):
+            warn_user(f"neither metadata nor parameters of what is listed have the key {shown(key)}")
+    if keys and not wants_json:
+        columns = {**columns, **{key: f"{_VALUES}.{key}" for key in keys}}
+        shapes = [{**shape, **{f"{_VALUES}.{key}": _decoded(shape)[key] for key in keys}} for shape in shapes]
+    print_list(columns, shapes, wants_json=wants_json)
+
+
+def _values(sources: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> Shape:
+    """What the first source that has a key says under it, ``None`` where none has; nothing without keys."""
+    if not keys:
+        return {}
+    found: dict[str, Any] = dict.fromkeys(keys)
+    missing = set(keys)
+    for source in sources:
+        said = {**source, **dict(leaves(source))}
+        found.update({key: said[key] for key in missing & said.keys()})
+        missing -= said.keys()
+        if not missing:
+            break
+    return {_VALUES: encode_values(found)}
+
+
+def _decoded(shape: Shape) -> Mapping[str, Any]:
+    values: Mapping[str, Any] = decode_values(shape[_VALUES])
+    return values

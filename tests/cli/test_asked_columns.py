@@ -1,0 +1,63 @@
+"""Lists with columns of metadata and parameters."""
+
+import json
+from typing import Annotated
+
+import pytest
+
+from ledger import log_artifact_metadata, pipeline, save_artifact, step
+from ledger.cli.program import run
+from tests.cli.conftest import Cli
+
+
+@step
+def train(rate: float) -> Annotated[dict[str, float], "model"]:
+    log_artifact_metadata({"metrics": {"accuracy": 1 - rate}, "rows": 3})
+    return {"rate": rate}
+
+
+@pipeline
+def training(rate: float, seed: int = 7) -> None:
+    train(rate)
+
+
+def test_versions_with_what_they_came_from(cli: Cli) -> None:
+    """``--show`` adds metadata, of a group by its dotted key, and the parameters of the step and the run behind it."""
+    training(rate=0.25)
+    save_artifact({"rate": 1.0}, "model", run_metadata={"rate": "by hand"})
+    asked = ("--show", "metrics.accuracy", "--show", "rate", "--show", "seed")
+    rows = cli("artifact", "version", "list", "model", *asked).out.splitlines()
+    assert [["metrics.accuracy", "rate", "seed"], ["0.75", "0.25", "7"]] == [row.split()[-3:] for row in rows[:2]]
+    listed = json.loads(cli("artifact", "version", "list", "model", *asked, "--json").out)
+    assert [
+        {"metrics.accuracy": 0.75, "rate": 0.25, "seed": 7},
+        {"metrics.accuracy": None, "rate": "by hand", "seed": None},
+    ] == [each["shown"] for each in listed]
+
+
+def test_runs_with_what_came_out(cli: Cli) -> None:
+    """``run list --show`` compares runs by parameters and metrics, also those that were served from the cache."""
+    for rate in (0.5, 0.25, 0.5):
+        training(rate=rate)
+    rows = cli("run", "list", "training", "--show", "rate", "--show", "metrics.accuracy").out.splitlines()
+    assert [["rate", "metrics.accuracy"], ["0.5", "0.5"], ["0.25", "0.75"], ["0.5", "0.5"]] == [
+        row.split()[-2:] for row in rows
+    ]
+
+
+def test_values_that_json_lacks(cli: Cli) -> None:
+    """A value is encoded in JSON as metadata is, and a group is a value; people read what was logged."""
+    save_artifact(1, "model", run_metadata={"loss": float("nan"), "group": {"a": 1}})
+    words = ("artifact", "version", "list", "--show", "loss", "--show", "group")
+    assert {"loss": {"$float": "nan"}, "group": {"a": 1}} == json.loads(cli(*words, "--json").out)[0]["shown"]
+    assert cli(*words).out.endswith("nan   {'a': 1}\n")
+
+
+def test_a_key_that_nothing_has_is_told(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt key is warned of, and its column is empty; without ``--show`` nothing more is printed."""
+    save_artifact(1, "model", run_metadata={"loss": 0.5})
+    assert 0 == run(("artifact", "version", "list", "--show", "lass"))
+    printed = capsys.readouterr()
+    assert "have the key 'lass'" in printed.err
+    assert printed.out.splitlines()[1].endswith("  -")
+    assert "shown" not in json.loads(cli("artifact", "version", "list", "--json").out)[0]
