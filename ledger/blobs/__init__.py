@@ -25,7 +25,7 @@ from ledger.blobs.local import LocalStore
 from ledger.blobs.mending import mend_content, mendable_keys
 from ledger.blobs.moving import packs_in, repack
 from ledger.blobs.needs import Needs, needs_of, sizes_of
-from ledger.blobs.opening import create_store, is_deleted, open_store, store_id, store_record
+from ledger.blobs.opening import create_store, is_deleted, open_store, refuse_other_store, store_id, store_record
 from ledger.blobs.optional import OptionalStore
 from ledger.blobs.pruning import (
     Spare,
@@ -105,6 +105,7 @@ __all__ = [
     "open_store",
     "packs_in",
     "point_anew",
+    "refuse_other_store",
     "repack",
     "sizes_of",
     "store_id",

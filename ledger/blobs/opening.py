@@ -110,6 +110,23 @@ def store_id(store: Store, *, expected: str = "") -> str:
         raise
 
 
+def refuse_other_store(store: Store, id: str, *, known: str) -> None:
+    """Raise `StoreMismatchError` where a store has another id, or none; ``known`` says in words where ``id`` is from.
+
+    The id of another store is its fact ``found``. Its cause is a `FormatError` where ``store.json`` is damaged.
+    """
+    try:
+        found = store_id(store, expected=id)
+    except UnsupportedFormatError:
+        raise
+    except FormatError as error:
+        message = f"the store {store.url} cannot be told from another one: {error}"
+        raise StoreMismatchError(message, url=store.url, expected=id) from error
+    if id and found != id:
+        message = f"the store {store.url} has the id {found}, {known}"
+        raise StoreMismatchError(message, url=store.url, found=found, expected=id)
+
+
 def _read_id(store: Store) -> str:
     where = f"{store.url}/{STORE_KEY}"
     try:

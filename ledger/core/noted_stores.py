@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.blobs import STORE_KEY, LocalStore, Store, store_id, store_record
+from ledger.blobs import STORE_KEY, LocalStore, Store, refuse_other_store, store_id, store_record
 from ledger.disk import SMALL, locks_end_here, read_file, write_file
 from ledger.errors import FormatError, StoreMismatchError, UnsupportedFormatError
 from ledger.lookup import CONFIG_FILE, changing_settings
@@ -32,30 +32,16 @@ def check_noted(ledger_dir: Path, store: Store) -> None:
     known = _read(ledger_dir).get(store.url, "")
     if not known:
         return
-    note = f"delete {ledger_dir / NOTED_STORES_FILE}: the next sync puts there what is stored here"
-    where = f"mount the right store, or correct its URL in {ledger_dir / CONFIG_FILE}"
-    hint = f"{where}; if it was replaced for good, {note}"
     try:
-        found = store_id(store, expected=known)
+        refuse_other_store(store, known, known=f"it had {known} before")
     except StoreMismatchError as error:
-        raise StoreMismatchError(str(error), hint=hint, url=store.url, expected=known) from error
-    except UnsupportedFormatError:
+        if isinstance(error.__cause__, FormatError):
+            error.hint = f"if it is the right store, {_record_again(store, known)}"
+        else:
+            note = f"delete {ledger_dir / NOTED_STORES_FILE}: the next sync puts there what is stored here"
+            where = f"mount the right store, or correct its URL in {ledger_dir / CONFIG_FILE}"
+            error.hint = f"{where}; if it was replaced for good, {note}"
         raise
-    except FormatError as error:
-        raise StoreMismatchError(
-            f"the remote's store {store.url} cannot be told from another one: {error}",
-            hint=f"if it is the right store, {_record_again(store, known)}",
-            url=store.url,
-            expected=known,
-        ) from error
-    if found != known:
-        raise StoreMismatchError(
-            f"the remote's store {store.url} has the id {found}, it had {known} before",
-            hint=hint,
-            url=store.url,
-            found=found,
-            expected=known,
-        )
 
 
 def recognise(ledger_dir: Path, store: Store) -> bool:

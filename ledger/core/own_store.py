@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from ledger.blobs import OBJECT_KINDS, LocalStore, Store, create_store, is_deleted, store_id
+from ledger.blobs import OBJECT_KINDS, LocalStore, Store, create_store, is_deleted, refuse_other_store
 from ledger.disk import (
     fresh_name,
     is_link,
@@ -16,7 +16,7 @@ from ledger.disk import (
     storage_errors,
     sync_directory,
 )
-from ledger.errors import FormatError, StoreMismatchError, UnsupportedFormatError
+from ledger.errors import FormatError, StoreMismatchError
 from ledger.history import History
 from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, Config
 from ledger.notices import warn_user
@@ -27,31 +27,23 @@ _OF_OBJECTS = r"[0-9a-f]{2}|[0-9a-f]{62}|tmp_.*"  # compiled by `re` when it is 
 def check_own_store(store: Store, ledger_dir: Path, config: Config) -> None:
     """Raise `StoreMismatchError` where the settings' store is another one than the ledger was made with, or none."""
     try:
-        found = store_id(store, expected=config.store_id)
-    except UnsupportedFormatError:
-        raise
+        refuse_other_store(store, config.store_id, known=f"this ledger was made with {config.store_id}")
     except StoreMismatchError as error:
-        if _is_inside(config) and is_deleted(LocalStore(ledger_dir / DEFAULT_STORE)):
+        if "found" in error.facts:
+            error.hint = (
+                f"mount the right store, or correct `store` in {ledger_dir / CONFIG_FILE}; "
+                "a store that moves keeps its id (specs/stores.md, 7)"
+            )
+        elif isinstance(error.__cause__, FormatError):
+            is_inside = _is_inside(config)
+            right = "delete that file, and the next save makes it again" if is_inside else "put back a copy of it"
+            error.hint = f"if it is the right store, {right}"
+        elif _is_inside(config) and is_deleted(LocalStore(ledger_dir / DEFAULT_STORE)):
             error.hint = (
                 "it was deleted: the next save makes it again, and `ledger repair --from SOURCE` brings back what "
                 "another ledger or store has of it"
             )
         raise
-    except FormatError as error:
-        right = "delete that file, and the next save makes it again" if _is_inside(config) else "put back a copy of it"
-        raise StoreMismatchError(
-            f"the store {store.url} cannot be told from another one: {error}",
-            hint=f"if it is the right store, {right}",
-            expected=config.store_id,
-        ) from error
-    if config.store_id and found != config.store_id:
-        raise StoreMismatchError(
-            f"the store {store.url} has the id {found}, this ledger was made with {config.store_id}",
-            hint=f"mount the right store, or correct `store` in {ledger_dir / CONFIG_FILE}; "
-            "a store that moves keeps its id (specs/stores.md, 7)",
-            found=found,
-            expected=config.store_id,
-        )
 
 
 def bring_back_store(ledger_dir: Path, config: Config, history: History) -> None:
