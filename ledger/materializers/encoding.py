@@ -33,6 +33,7 @@ _CONTAINERS = frozenset({list, dict, tuple, set, frozenset, deque, OrderedDict, 
 _ATTRS_HASH = "_attrs_cached_hash"  # another one in every process; attrs computes what is None
 _DEPTH_LIMIT = 200  # a reader takes three or four of the thousand frames Python has for a level
 _BLOCK = 1 << 18  # characters
+_AROUND = 20  # characters
 _to_text = json.JSONEncoder().encode
 _FACTORY_NAMES: dict[type | None, str | None] = {None: None, **{kind: kind.__name__ for kind in FACTORIES}}
 
@@ -186,6 +187,7 @@ class TreeEncoder:
         if self._files is None:
             raise MaterializerError(
                 f"a value of type {qualified_name(type(value))} has no form in JSON",
+                hint="labels and what stands beside data are numbers, texts, times, or lists and dicts of them",
                 data_type=qualified_name(type(value)),
             )
         name = str(self._saved)
@@ -226,12 +228,25 @@ def write_tree(files: Files, tree: Json) -> None:
     """Write ``data.json``."""
     is_text = type(tree) is str
     text = tree if is_text else _dumps(tree)
-    with files.open("data.json", "w") as file:
-        file.write('"' if is_text else "")
-        for start in range(0, len(text), _BLOCK):  # all of it at once would be escaped and encoded beside itself
-            block = text[start : start + _BLOCK]
-            file.write(_dumps(block)[1:-1] if is_text else block)
-        file.write('"' if is_text else "")
+    try:
+        with files.open("data.json", "w") as file:
+            file.write('"' if is_text else "")
+            for start in range(0, len(text), _BLOCK):  # all of it at once would be escaped and encoded beside itself
+                block = text[start : start + _BLOCK]
+                file.write(_dumps(block)[1:-1] if is_text else block)
+            file.write('"' if is_text else "")
+    except UnicodeEncodeError as error:
+        raise _lone_surrogate(error) from error
+
+
+def _lone_surrogate(error: UnicodeEncodeError) -> MaterializerError:
+    """The error of a name that UTF-8 cannot write; texts that are values are escaped."""
+    around = error.object[max(0, error.start - _AROUND) : error.end + _AROUND]
+    return MaterializerError(
+        "the name of a class, an attribute or an enum member holds half a surrogate pair, "
+        f"{error.object[error.start : error.end]!r}, which UTF-8 cannot write: {around!r}",
+        hint="rename it; only texts that are values may hold such a half",
+    )
 
 
 def _dumps(tree: Json) -> str:

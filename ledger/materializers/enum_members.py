@@ -10,7 +10,7 @@ from enum import Enum, Flag
 from typing import Any
 
 from ledger.errors import MaterializerError
-from ledger.materializers.atoms import Json
+from ledger.materializers.atoms import Json, encode_text
 from ledger.materializers.registry import qualified_name
 
 
@@ -67,4 +67,6 @@ def is_enum(kind: type) -> bool:
 def _member_value(member: Enum) -> Json:
     """For people, and for the composite members of flags; a member is found by its name."""
     value = member._value_
-    return value if isinstance(value, (str, int, float)) and type(value) in (str, int) else None
+    if type(value) is str:
+        return encode_text(value)
+    return value if type(value) is int else None

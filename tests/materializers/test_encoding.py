@@ -5,12 +5,15 @@ import enum
 from collections import OrderedDict, deque
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.errors import MaterializerError
 from ledger.materializers.atoms import are_plain
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder
+from tests.kit.materializing import Bench
 
 
 class Color(enum.Enum):
@@ -97,3 +100,21 @@ def test_a_tag_is_one_however_json_writes_it() -> None:
     assert TreeDecoder(None).decode_text('{"\\u0024tuple": [1]}') == (1,)
     assert TreeDecoder(None).decode_text('["$tuple"]') == ["$tuple"]
     assert TreeDecoder(None).decode_text('{"a": [1, "b"]}') == {"a": [1, "b"]}
+
+
+def test_half_a_surrogate_pair_in_a_name_is_told(bench: Bench) -> None:
+    """The name of a member or attribute is no value that is escaped: the error shows it, and says to rename it."""
+    make: Any = enum.Enum
+    attributed = Settings(0.5, ())
+    vars(attributed)["a\ud800"] = 1
+    for value in (make("Halves", {"a\ud800": 1})["a\ud800"], attributed):
+        with pytest.raises(MaterializerError, match=r"holds half a surrogate pair, '\\ud800', .*a\\ud800") as caught:
+            bench.save([value])
+        assert "rename it; only texts that are values may hold such a half" == caught.value.hint
+
+
+def test_what_is_no_plain_value_is_told_where_only_those_have_a_place() -> None:
+    """A label that only a file could hold is an error that says what labels are."""
+    with pytest.raises(MaterializerError, match=r"a value of type builtins\.object has no form in JSON") as caught:
+        TreeEncoder(None).encode([object()])
+    assert caught.value.hint.startswith("labels and what stands beside data are numbers, texts, times")

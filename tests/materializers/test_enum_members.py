@@ -22,6 +22,10 @@ class Place(PurePosixPath, enum.Enum):
     HERE = "data/raw"
 
 
+class Half(enum.Enum):
+    LEFT = "\ud800"
+
+
 class Told(enum.Flag):
     ONE = 1
     TWO = 2
@@ -35,7 +39,7 @@ class Told(enum.Flag):
         raise AssertionError("code of the class has run")
 
 
-MEMBERS = [Mark.PNG, Buffer.EMPTY, Place.HERE, Told.ONE, Told.ONE | Told.TWO]
+MEMBERS = [Mark.PNG, Buffer.EMPTY, Place.HERE, Half.LEFT, Told.ONE, Told.ONE | Told.TWO]
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda member: f"{type(member).__name__}-{member._name_}")
