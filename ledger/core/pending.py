@@ -1,7 +1,7 @@
 """Versions on their way: what a transaction has stored and will publish when it ends.
 
 Owns their order, that of their ids, and that no name and version is taken twice. Gives out no numbers: they come with
-the commit (`history.drafts`).
+the commit (`history.placing`).
 """
 
 from collections.abc import Iterator

@@ -18,8 +18,6 @@ from ledger.history.drafts import (
     EventDraft,
     RecordDraft,
     VersionDraft,
-    refuse_collision,
-    refuse_existing,
 )
 from ledger.history.folds import FOLD_LOCK
 from ledger.history.forms import Commit
@@ -27,6 +25,7 @@ from ledger.history.git_settings import check_settings
 from ledger.history.history import History, Published
 from ledger.history.identity import git_identity, host_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
+from ledger.history.placing import refuse_collision, refuse_existing
 from ledger.history.remotes import (
     Remote,
     check_remote,

@@ -17,7 +17,7 @@ from ledger.history.damage import raise_if_object_damaged
 from ledger.history.forms import ObjectId
 from ledger.history.history import History
 from ledger.history.merging import Merged, merge_trees
-from ledger.history.placing import check_file
+from ledger.history.record_checking import check_file
 from ledger.history.revisions import LAST_SECOND
 from ledger.history.snapshot import Snapshot
 from ledger.history.standing import lookup_problems, order_problem, pointer_problems

@@ -9,12 +9,14 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ledger.history.drafts import Publication, message_for, place_all
+from ledger.history.drafts import Publication
 from ledger.history.forms import ObjectId
 from ledger.history.identity import cleaned
 from ledger.history.kinds import COMMIT, RawObject
 from ledger.history.layout import Claim
+from ledger.history.messages import message_for
 from ledger.history.objects import Objects
+from ledger.history.placing import place_all
 from ledger.history.trees import GrowingTree, add_object
 from ledger.ids import CommitId
 from ledger.records import format_time

@@ -36,13 +36,14 @@ from ledger.history.branch import (
     refuse_gone,
 )
 from ledger.history.commits import Chain, encode_commit
-from ledger.history.drafts import Draft, Publication, claims_of
+from ledger.history.drafts import Draft, Publication
 from ledger.history.folds import Folds
 from ledger.history.forms import Commit, ObjectId, object_id
 from ledger.history.kinds import BLOB, COMMIT, RawObject
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
 from ledger.history.pack_writing import check_pack, release_pack, write_pack
+from ledger.history.placing import claims_of
 from ledger.history.refs import BRANCH, known_ref, read_ref, read_tag
 from ledger.history.remotes import PUBLISHED
 from ledger.history.repository import (

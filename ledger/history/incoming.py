@@ -28,7 +28,7 @@ from ledger.history.forms import ObjectId
 from ledger.history.git_program import TRANSFER_SECONDS
 from ledger.history.history import History
 from ledger.history.kinds import COMMIT, KINDS
-from ledger.history.placing import check_file
+from ledger.history.record_checking import check_file
 from ledger.history.refs import (
     BRANCH,
     INCOMING,

@@ -17,8 +17,8 @@ import msgspec
 
 from ledger.errors import IntegrityError
 from ledger.history import layout
-from ledger.history.drafts import allocate, refuse_collision
 from ledger.history.layout import Claim, TreePath
+from ledger.history.placing import allocate, refuse_collision
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import Folders
 from ledger.ids import EventId, VersionId, derived_uuid, undashed

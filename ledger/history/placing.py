@@ -1,100 +1,120 @@
-"""Whether a file stands where its record says it belongs.
+"""Which place each draft gets in the history: a version its position and number, an event its id.
 
-Owns the check of one path and its bytes against the layout (specs/format.md, 3 and 4), for files
-that others wrote. Pure: what a file's neighbours are is not its concern.
+`place_all` is called anew for every attempt to publish, upon the history as it is at that moment (specs/concurrency.md,
+2). It adds to a tree in memory and writes nothing. `allocate` is pure, and decides for versions that a merge moves too.
 """
 
-from ledger.errors import FormatError
+from collections.abc import Sequence
+
+from ledger.errors import InvalidVersionError, NameCollisionError, VersionExistsError, VersionNotFoundError
 from ledger.history import layout
-from ledger.history.layout import TreePath
-from ledger.history.repository import check_format
-from ledger.records import (
-    Name,
-    check_version,
-    decode,
-    decode_cache,
-    decode_end,
-    decode_event,
-    decode_manifest,
-    decode_run,
-    decode_step,
-)
-
-_NAMED_DEPTH = 3
-"""Segments of the shortest path that names an artifact: ``artifacts``, the shard, the name."""
+from ledger.history.drafts import Draft, EventDraft, RecordDraft, VersionDraft
+from ledger.history.layout import Claim
+from ledger.history.snapshot import Snapshot
+from ledger.history.trees import GrowingTree
+from ledger.ids import EventId, VersionId, new_uuid
+from ledger.records import MAX_NUMBER, Name, VersionString, decode, encode, number_of
 
 
-def check_file(path: TreePath, data: bytes) -> None:
-    """Raise `FormatError` unless ``data`` is a record that belongs at ``path``."""
-    where = "/".join(path)
-    if path == layout.LEDGER_FILE:
-        marker = decode(data, dict[str, object], where=where)
-        check_format(marker.get("format"), marker.get("features"), where)
-    elif path[:1] == layout.ARTIFACTS:
-        _check_artifact_file(path, data, where)
-    elif path[:1] == layout.RUNS:
-        _check_run_file(path, data, where)
-    elif path[:1] == layout.CACHE:
-        entry = decode_cache(data, where=where)
-        _expect(path, layout.cache_file(entry.key, entry.run), where)
-    else:
-        raise FormatError(f"{where}: no record of a ledger has this place", where=where)
+def place_all(drafts: Sequence[Draft], tree: GrowingTree, *, time_ms: int) -> list[Claim]:
+    """Add every draft to the tree in order; returns the claims of the new versions.
+
+    ``time_ms`` is the time that the ids of new events begin with, unless newer events are there already.
+    """
+    snapshot = Snapshot(tree)
+    claims: list[Claim] = []
+    ends: dict[Claim, tuple[Claim, EventId | None]] = {}
+    for draft in drafts:
+        match draft:
+            case VersionDraft():
+                claims.append(_place_version(draft, snapshot, tree))
+            case EventDraft():
+                # Asked once of each version: a folder of many events takes long to look through.
+                claim, last = ends.get(draft.claim) or _end_of(draft.claim, snapshot)
+                ends[draft.claim] = claim, _place_event(draft, claim, tree, time_ms, after=last)
+            case RecordDraft():
+                tree.add(draft.path, draft.data)
+    return claims
 
 
-def _check_artifact_file(path: TreePath, data: bytes, where: str) -> None:
-    """Raise unless a file below the artifacts is an event, a pointer or a manifest, as its place says."""
-    name = layout.parse_name(path[2]) if len(path) > _NAMED_DEPTH else None
-    if name is None:
-        raise FormatError(f"{where}: this is no artifact's folder", where=where)
-    root = layout.artifact_path(name)
-    event = layout.parse_event(path[-1])
-    if path == (*root, layout.EVENTS, path[-1]) and event is not None:
-        _check_event(data, event, where)
-    elif path[3] == layout.NAMES:
-        pointer = layout.parse_pointer(path[-1])
-        if pointer is None or data or path[:-1] != layout.pointer_page(name, pointer[0]):
-            raise FormatError(f"{where}: this is no pointer", where=where)
-    else:
-        claim = layout.parse_claim(name, path[-2])
-        _expect(path[:-1], claim.path, where)
-        if path[-1] == layout.MANIFEST:
-            manifest = decode_manifest(data, where=where)
-            if (manifest.name, manifest.id) != (name, claim.id):
-                raise FormatError(f"{where}: holds the manifest of {manifest.name!r}, id {manifest.id}", where=where)
-            if manifest.requested_version is not None:
-                check_version(manifest.requested_version)
-        elif event is not None:
-            _check_event(data, event, where)
-        else:
-            raise FormatError(f"{where}: neither a manifest nor an event", where=where)
+def claims_of(drafts: Sequence[Draft], snapshot: Snapshot) -> tuple[Claim, ...]:
+    """The claims that the new versions of some drafts have, in their order, where all of them are published."""
+    versions = [draft for draft in drafts if isinstance(draft, VersionDraft)]
+    found: dict[VersionId, Claim] = {}
+    for name in dict.fromkeys(draft.name for draft in versions):
+        wanted = {draft.id for draft in versions if draft.name == name}
+        for claim in snapshot.claims(name, newest_first=True):
+            if claim.id in wanted:
+                found[claim.id] = claim
+                wanted.remove(claim.id)
+            if not wanted:
+                break
+    return tuple(found[draft.id] for draft in versions)
 
 
-def _check_event(data: bytes, id: str, where: str) -> None:
-    event = decode_event(data, where=where)
-    if event.id != id:
-        raise FormatError(f"{where}: holds the event {event.id}", where=where)
+def allocate(name: Name, id: VersionId, latest: Claim | None, requested: VersionString | None) -> Claim:
+    """The claim of a new version after ``latest``: the next position, and the requested or the next number."""
+    position = latest.position + 1 if latest is not None else 1
+    counter = latest.counter if latest is not None else 0
+    if requested is None:
+        if counter >= MAX_NUMBER:
+            raise InvalidVersionError(
+                f"artifact {name!r} has used number {counter}, the greatest there is",
+                hint="give a custom version, or start a new name",
+                name=name,
+            )
+        return Claim(name, position, VersionString(str(counter + 1)), counter + 1, id)
+    number = number_of(requested)
+    return Claim(name, position, requested, max(counter, number or 0), id)
 
 
-def _check_run_file(path: TreePath, data: bytes, where: str) -> None:
-    kind = decode(data, dict[str, object], where=where).get("kind")
-    if kind == "run":
-        expected = _run_part(decode_run(data, where=where).id, "run", where)
-    elif kind == "end":
-        expected = _run_part(decode_end(data, where=where).run, "end", where)
-    else:
-        step = decode_step(data, where=where)
-        _run_part(step.run, "run", where)
-        expected = layout.step_file(step.run, Name(step.name))
-    _expect(path, expected, where)
+def refuse_collision(name: Name, snapshot: Snapshot) -> None:
+    """Raise `NameCollisionError` if a new name differs only in case from one that exists."""
+    if snapshot.has_artifact(name):
+        return
+    for other in snapshot.names_like(name):
+        raise NameCollisionError(
+            f"artifact name {name!r} differs only in case from {other!r}, which exists",
+            hint=f"save to {other!r}, or choose a name that differs in more than case",
+            name=name,
+            existing=other,
+        )
 
 
-def _run_part(run: str, part: str, where: str) -> TreePath:
-    try:
-        return layout.run_file(run, part)
-    except (ValueError, OverflowError, OSError) as error:
-        raise FormatError(f"{where}: the run's id {run!r} is no UUIDv7", where=where) from error
+def refuse_existing(name: Name, version: VersionString, snapshot: Snapshot) -> None:
+    """Raise `VersionExistsError` if the version exists."""
+    existing = snapshot.claim_of(name, version)
+    if existing is not None:
+        raise VersionExistsError(
+            f"version {version!r} of artifact {name!r} exists already (id {existing.id})",
+            name=name,
+            version=version,
+            id=existing.id,
+        )
 
 
-def _expect(path: TreePath, expected: TreePath, where: str) -> None:
-    if path != expected:
-        raise FormatError(f"{where}: the record belongs at {'/'.join(expected)}", where=where)
+def _place_version(draft: VersionDraft, snapshot: Snapshot, tree: GrowingTree) -> Claim:
+    refuse_collision(draft.name, snapshot)
+    if draft.requested is not None:
+        refuse_existing(draft.name, draft.requested, snapshot)
+    claim = allocate(draft.name, draft.id, snapshot.latest(draft.name), draft.requested)
+    tree.add((*claim.path, layout.MANIFEST), draft.manifest)
+    if claim.pointer is not None:
+        tree.add(claim.pointer, b"")
+    return claim
+
+
+def _end_of(drafted: Claim, snapshot: Snapshot) -> tuple[Claim, EventId | None]:
+    """Where the version of a draft is by now, and the newest event that it has."""
+    claim = snapshot.claim_now(drafted)
+    if claim is None:
+        raise VersionNotFoundError(f"{drafted.label} (id {drafted.id}) is no longer where it was", name=drafted.name)
+    return claim, snapshot.last_event(claim)
+
+
+def _place_event(draft: EventDraft, claim: Claim, tree: GrowingTree, time_ms: int, *, after: EventId | None) -> EventId:
+    event = EventId(new_uuid(time_ms, after=after))
+    # By its fields, not by its type: the record may be of a newer program that waits for this one.
+    record = decode(draft.record, dict[str, object], where=f"an event on {draft.claim.label}")
+    tree.add((*claim.path, f"{event}.json"), encode({**record, "id": event}))
+    return event

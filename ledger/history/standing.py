@@ -13,7 +13,7 @@ from ledger.errors import FormatError, InvalidVersionError, LedgerError
 from ledger.history import layout
 from ledger.history.comparing import DEPTH_LIMIT, PATH_LIMIT
 from ledger.history.layout import Claim, TreePath
-from ledger.history.placing import check_file
+from ledger.history.record_checking import check_file
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import Folders
 from ledger.records import Name, number_of

@@ -3,9 +3,9 @@
 import itertools
 from dataclasses import dataclass, field
 
-from ledger.history.drafts import allocate
 from ledger.history.layout import MANIFEST, Claim, TreePath
 from ledger.history.merging import Merged, merge_trees
+from ledger.history.placing import allocate
 from ledger.history.snapshot import Snapshot
 from ledger.ids import Digest, EventId, VersionId, new_uuid
 from ledger.records import Content, Manifest, TagsEvent, VersionString, check_name, content_digest, encode

@@ -1,4 +1,4 @@
-"""The pure decision which position and number a version gets, and what the commit says."""
+"""The decision which position and number a version gets."""
 
 import pytest
 from hypothesis import given
@@ -11,10 +11,10 @@ from ledger.errors import (
     VersionExistsError,
     VersionNotFoundError,
 )
-from ledger.history import UNPLACED, Claim, Draft, EventDraft, History, RecordDraft
-from ledger.history.drafts import allocate, message_for, place_all
+from ledger.history import UNPLACED, Claim, EventDraft, History, RecordDraft
 from ledger.history.layout import TreePath
 from ledger.history.objects import Objects
+from ledger.history.placing import allocate, place_all
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import GrowingTree
 from ledger.ids import VersionId
@@ -120,10 +120,6 @@ def tag(claim: Claim, *tags: str, verb: str = "tag", **fields: object) -> EventD
     return EventDraft(claim=claim, verb=verb, record=encode({"id": UNPLACED, **added, **fields}))
 
 
-def logged(claim: Claim, *keys: str) -> EventDraft:
-    return tag(claim, verb="log metadata on", metadata=dict.fromkeys(keys, 1))
-
-
 def test_an_event_on_a_version_that_is_not_there_is_refused(history: History) -> None:
     """An event's claim has to be in the history, with its id."""
     claim = publish(history).claims[0]._replace(id=OTHER)
@@ -170,45 +166,3 @@ def test_a_record_stands_at_its_path_and_is_never_replaced(history: History) -> 
     history.publish([record], author=AUTHOR, now=NOW)
     with pytest.raises(IntegrityError, match=r"the history already holds runs/day/run/run.json"):
         history.publish([record], author=AUTHOR, now=NOW)
-
-
-ONE, CAT = allocated(None, "cat")
-RECORD = RecordDraft(path=("x",), data=b"", trailers=("Run: r",))
-
-
-@pytest.mark.parametrize(
-    ("drafts", "claims", "subject", "expected"),
-    [
-        ([draft()], [ONE], "", "save iris@1"),
-        ([draft(), draft()], [ONE, CAT], "", "save 2 versions"),
-        ([draft(), tag(CAT)], [ONE], "", "save iris@1"),
-        ([tag(ONE)], [], "", "tag iris@1"),
-        ([tag(ONE, "a", "b c")], [], "", "tag iris@1: a, b c"),
-        ([tag(ONE, "a", remove=("b",))], [], "", "tag iris@1: a, not b"),
-        ([tag(ONE, verb="untag", remove=("a",)), tag(CAT, "a")], [], "", "untag iris@1: a; tag iris@cat: a"),
-        ([tag(ONE, "a"), tag(ONE, "a")], [], "", "tag iris@1: a"),
-        ([logged(ONE, "acc", "lr")], [], "night", "night: log metadata on iris@1: acc, lr"),
-        ([logged(ONE, "x" * 60)], [], "", f"log metadata on iris@1: {'x' * 60}"),
-        ([logged(ONE, "x" * 61)], [], "", f"log metadata on iris@1: {'x' * 57}..."),
-        ([logged(ONE, "\nArtifact: it@1")], [], "", r"log metadata on iris@1: '\nArtifact: it@1'"),
-        ([tag(ONE, "a"), tag(ONE, "b"), logged(ONE, "c")], [], "", "tag and log metadata on iris@1"),
-        ([tag(ONE, "a"), tag(CAT, "a"), tag(CAT, "b")], [], "", "tag 2 versions"),
-        ([RECORD], [], "", "add records"),
-        ([RECORD], [], "run training", "run training"),
-        ([draft(), RECORD], [ONE], "run training", "run training: save iris@1"),
-    ],
-)
-def test_the_subject_says_what_happened(drafts: list[Draft], claims: list[Claim], subject: str, expected: str) -> None:
-    """One version by its label, several by their number; one or two events by what they say, more by their verbs."""
-    lines = message_for(drafts, claims, "T", subject).split("\n")
-    assert [expected, "", "Time: T", ""] == [*lines[:2], *lines[-2:]]
-
-
-def test_trailers_name_every_version_once() -> None:
-    """`git log --grep` finds each version by name, id and content; what is said twice stands once."""
-    saved = draft()
-    lines = message_for([saved, RECORD, tag(ONE), tag(CAT)], [ONE], "T").split("\n")
-    assert [
-        *["save iris@1", "", "Artifact: iris@1", f"Id: {ID}", f"Content: {saved.id}", "Artifact: iris@cat"],
-        *["Run: r", "Time: T", ""],
-    ] == lines
