@@ -19,10 +19,18 @@ _LABEL_LIMIT = 255  # of a key of metadata
 
 
 def describe_columns(columns: Iterable[tuple[object, object, dict[str, Any]]]) -> dict[str, Any]:
-    """What is noted of a table by column, from the label, the type and the statistics of each."""
+    """What is noted of a table by column, from the label, the type and the statistics of each.
+
+    Of columns whose labels read alike the second is ``label.1``, as pandas calls it where it reads a file.
+    """
     noted: dict[str, Any] = {"dtype": {}}
+    alike: Counter[str] = Counter()
     for label, dtype, statistics in columns:
-        key = str(label)[:_LABEL_LIMIT] or "''"
+        key = text = str(label)[:_LABEL_LIMIT] or "''"
+        while key in noted["dtype"]:
+            alike[text] += 1
+            mark = f".{alike[text]}"
+            key = text[: _LABEL_LIMIT - len(mark)] + mark
         for what, value in {"dtype": str(dtype), **statistics}.items():
             noted.setdefault(what, {})[key] = value
     return noted

@@ -24,6 +24,15 @@ def test_metadata_of_a_frame(bench: Bench) -> None:
     assert metadata["std"]["a"] == pytest.approx(2**0.5)
 
 
+def test_columns_whose_labels_read_alike_are_noted_apart(bench: Bench) -> None:
+    """Each column has an entry of its own: a label that is there already gets a number, as pandas has it."""
+    labels = ["a", "a", "a.1", 1, "1", "x" * 300, "x" * 301]
+    metadata = bench.save(pd.DataFrame([range(7)], columns=labels))[0].metadata
+    keys = ["a", "a.1", "a.1.1", "1", "1.1", "x" * 255, "x" * 253 + ".1"]
+    assert dict(zip(keys, range(7), strict=True)) == metadata["max"]
+    assert keys == list(metadata["dtype"])
+
+
 def test_metadata_of_a_very_wide_frame_does_not_fill_the_record(bench: Bench) -> None:
     """Statistics that would not fit into a record are left out with a warning; the frame is saved."""
     frame = pd.DataFrame(
