@@ -25,6 +25,7 @@ from ledger.disk.reading import (
     storage_errors,
     walk,
 )
+from ledger.disk.removing import remove_abandoned, remove_abandoned_folders, remove_folder, remove_if_there
 from ledger.disk.settling import settle, settle_everything, settle_file, settle_files, sync_by_itself
 from ledger.disk.staged import StagedFile, stage_together, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
@@ -39,10 +40,6 @@ from ledger.disk.writing import (
     name_first,
     patch_file,
     refuse_linked,
-    remove_abandoned,
-    remove_abandoned_folders,
-    remove_folder,
-    remove_if_there,
     scratch_file,
     stage_file,
     unnamed_copy,

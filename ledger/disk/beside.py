@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator
 
 from ledger.disk.own_files import OwnFile
-from ledger.disk.writing import fresh_name, remove_folder
+from ledger.disk.removing import remove_folder
+from ledger.disk.writing import fresh_name
 
 _LEAD = ".ledger-"
 

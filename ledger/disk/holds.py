@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ledger.disk.own_files import OwnFile
 from ledger.disk.reading import status_of, storage_errors
-from ledger.disk.writing import remove_if_there, write_all
+from ledger.disk.removing import remove_if_there
+from ledger.disk.writing import write_all
 from ledger.errors import LockTimeoutError
 from ledger.system_errors import storage_error
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ledger.disk.reading import mode_of, open_regular, storage_errors
+from ledger.disk.removing import remove_if_there
 from ledger.disk.syncing import current_durability, sync_directory, sync_file
-from ledger.disk.writing import remove_if_there, write_file
+from ledger.disk.writing import write_file
 from ledger.enums import Durability
 
 _MOST_BY_THEMSELVES = 64

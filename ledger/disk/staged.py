@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from ledger.disk.modes import MODE
 from ledger.disk.reading import open_regular, storage_errors
+from ledger.disk.removing import remove_if_there
 from ledger.disk.syncing import begin_sync, sync_directory, sync_file
-from ledger.disk.writing import TEMPORARY_PREFIX, fresh_name, remove_if_there
+from ledger.disk.writing import TEMPORARY_PREFIX, fresh_name
 
 _READ_SIZE = 1 << 20
 _MOST_VECTORS = 512  # parts of one call; systems allow 1,024

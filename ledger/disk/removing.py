@@ -1,0 +1,61 @@
+"""Removing what a ledger made and nobody needs: what failed, what is spare, what the dead left behind.
+
+Nothing that stays is ever read, so most of this is best effort: the failure that comes before it matters more.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+from ledger.disk.reading import names_in, storage_errors
+
+
+def remove_if_there(path: str | os.PathLike[str]) -> bool:
+    """Remove a file of ours that nobody needs, if it is there; says whether it is gone."""
+    # Best effort, often after a failure whose error matters more: what stays is never read.
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def remove_abandoned(folder: str | os.PathLike[str], lead: str, *, seconds: float) -> None:
+    """Remove the files whose names begin with ``lead`` and that nobody has written to for ``seconds``: none is read.
+
+    So are files with a time that far in the future: the clock has been set back since.
+    """
+    for path in _led_by(folder, lead):
+        with storage_errors(path, "look at"), contextlib.suppress(FileNotFoundError):
+            if _is_left(path, seconds):
+                remove_if_there(path)
+
+
+def remove_abandoned_folders(folder: str | os.PathLike[str], lead: str, *, seconds: float) -> None:
+    """As `remove_abandoned`, of folders: each with everything in it, as far as possible, if all of that is as old."""
+    for path in _led_by(folder, lead):
+        with storage_errors(path, "look at"), contextlib.suppress(FileNotFoundError):
+            # A folder that cannot be listed, as another user's, cannot be emptied either.
+            below = (f"{root}/{name}" for root, folders, files in os.walk(path) for name in (*folders, *files))
+            if _is_left(path, seconds) and all(_is_left(each, seconds) for each in below):
+                remove_folder(path)
+
+
+def remove_folder(path: str | os.PathLike[str]) -> None:
+    """Remove a folder of ours that nobody needs, with everything in it, as far as possible."""
+    import shutil
+
+    # A folder that cannot be closed is raised all the same, in place of the failure that matters.
+    with contextlib.suppress(OSError):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _led_by(folder: str | os.PathLike[str], lead: str) -> Iterator[str]:
+    return (os.path.join(folder, name) for name in names_in(folder) if name.startswith(lead))
+
+
+def _is_left(path: str, seconds: float) -> bool:
+    return abs(time.time() - os.lstat(path).st_mtime) > seconds
