@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ledger.blobs import ContentReader
 from ledger.core.links import judge_links
-from ledger.core.restoring import take_name, target_exists
+from ledger.core.restoring import can_be_replaced, take_name, target_exists
 from ledger.disk import absolute, folder_beside, given_path, is_folder, mode_of, storage_errors, sync_file
 from ledger.errors import ArgumentError, SourceNotFoundError
 from ledger.records import FileEntry
@@ -54,7 +54,7 @@ def _check_place(target: Path, *, overwrite: bool) -> None:
     """Refuse a place where no zip can appear, or where one may not."""
     with storage_errors(target, "write"):
         is_there, has_folder = bool(mode_of(target)), is_folder(absolute(target).parent)
-    if is_there and (target.is_dir() or not overwrite):
+    if is_there and not (overwrite and can_be_replaced(target)):
         raise target_exists(target)
     if not has_folder:
         raise SourceNotFoundError(

@@ -88,7 +88,7 @@ def _restore_one(reader: ContentReader, file: FileEntry, path: str | Path, *, ov
 
 def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overwrite: bool) -> Path:
     """Write one file beside its place and rename it, so that it appears whole."""
-    if os.path.lexists(target) and (target.is_dir() or not overwrite):
+    if os.path.lexists(target) and not (overwrite and can_be_replaced(target)):
         raise target_exists(target)
     parent = absolute(target).parent
     _require_folder(parent)
@@ -111,9 +111,14 @@ def take_name(made: str | Path, target: Path, *, overwrite: bool) -> None:
         raise target_exists(target)
 
 
+def can_be_replaced(target: Path) -> bool:
+    """Whether what is there is a file, or a link to one or to nothing: a device or a folder never goes."""
+    return target.is_file() or not target.exists()
+
+
 def target_exists(target: Path) -> TargetExistsError:
     """The error where something is in the way; only a file can be replaced."""
-    replaced = "" if target.is_dir() else ", or replace what is there: overwrite=True, in the shell --overwrite"
+    replaced = ", or replace what is there: overwrite=True, in the shell --overwrite" if can_be_replaced(target) else ""
     return TargetExistsError(f"{target} exists already", hint=f"choose another path{replaced}", path=str(target))
 
 

@@ -5,6 +5,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,20 @@ def test_a_folder_is_never_replaced(tree: ArtifactVersion, tmp_path: Path) -> No
         with pytest.raises(TargetExistsError) as caught:
             tree.download_files(tmp_path / "x.zip", overwrite=overwrite)
         assert "choose another path" == caught.value.hint
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_what_is_no_file_is_never_replaced(tree: ArtifactVersion, tmp_path: Path, *, is_linked: bool) -> None:
+    """A fifo, as a device such as /dev/null, stays, and so does a link to one, such as /dev/stdout."""
+    target = tmp_path / "x.zip"
+    os.mkfifo(tmp_path / "fifo" if is_linked else target)
+    if is_linked:
+        target.symlink_to("fifo")
+    for get in (tree.download_files, partial(tree.restore, file="tree/small.txt")):
+        with pytest.raises(TargetExistsError) as caught:
+            get(target, overwrite=True)
+        assert "choose another path" == caught.value.hint
+    assert target.is_fifo()
 
 
 def test_a_missing_folder_is_named(tree: ArtifactVersion, tmp_path: Path) -> None:
