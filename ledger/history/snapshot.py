@@ -144,7 +144,21 @@ class Snapshot:
     def _pointed(self, name: Name, version: str, position: int) -> Claim:
         claim = self.claim_at(name, position)
         if claim is None or claim.version != version:
-            raise FormatError(
-                f"artifact {name!r}: the pointer of version {version!r} names position {position}, which is not it"
-            )
+            raise self._misled(name, version, position)
         return claim
+
+    def _misled(self, name: Name, version: str, position: int) -> FormatError:
+        """The error of a pointer to a position that is not the version's, or not its alone."""
+        page = (*layout.artifact_path(name), *layout.page_of(position))
+        entries = filter(layout.is_claim, self.folders.names(page, layout.claim_start(position)))
+        claims = [layout.parse_claim(name, entry) for entry in entries]
+        pointed = f"artifact {name!r}: the pointer of version {version!r} names position {position}, which"
+        there = " and ".join(f"{claim.label} (id {claim.id})" for claim in claims)
+        if len(claims) <= 1:
+            return FormatError(f"{pointed} {f'is that of {there}' if there else 'nobody claims'}", name=name)
+        return FormatError(
+            f"{pointed} {there} claim, as a plain `git merge` leaves them",
+            hint="look each up by its id; `ledger sync` merges without that, so clone the remote anew, save there what "
+            "only this ledger holds, and go on in the clone",
+            name=name,
+        )

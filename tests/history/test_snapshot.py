@@ -117,5 +117,23 @@ def test_a_pointer_that_misleads_is_an_error(history: History) -> None:
     wrong = Claim(IRIS, 1, VersionString("cat"), 1, claim.id).pointer
     assert wrong is not None
     tree.add(wrong, b"")
-    with pytest.raises(FormatError, match="the pointer of version 'cat' names position 1, which is not it"):
+    with pytest.raises(
+        FormatError, match=f"the pointer of version 'cat' names position 1, which is that of iris@1 .id {claim.id}"
+    ):
         Snapshot(tree).claim_of(IRIS, "cat")
+
+
+def test_two_claims_side_by_side_are_both_told(history: History) -> None:
+    """Where a plain merge left two versions at one position, a word that leads there names both, and the way out."""
+    first = publish(history, draft("iris", "cat")).claims[0]
+    second = first._replace(version=VersionString("dog"), id=VersionId("f" * 8 + first.id[8:]))
+    tree = GrowingTree(Objects(history.git_dir), None)
+    for claim in (first, second):
+        assert claim.pointer is not None
+        tree.add((*claim.path, MANIFEST), b"{}")
+        tree.add(claim.pointer, b"")
+    told = rf"names position 1, which iris@cat \(id {first.id}\) and iris@dog \(id {second.id}\) claim, as a plain"
+    with pytest.raises(FormatError, match=told) as caught:
+        Snapshot(tree).claim_of(IRIS, "dog")
+    assert "look each up by its id; `ledger sync` merges" in caught.value.hint
+    assert first == Snapshot(tree).claim_of(IRIS, "cat")
