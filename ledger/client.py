@@ -11,7 +11,7 @@ from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_f
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentTypeError
 from ledger.runtime import current_recording, current_step, lazy_lookup
-from ledger.wording import shown
+from ledger.wording import shown_with_type
 
 
 class ArtifactStore(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class Client:
 
     def __init__(self, ledger: Ledger | None = None) -> None:
         if ledger is not None and not isinstance(ledger, Ledger):
-            raise ArgumentTypeError(f"a client is given a Ledger, got {type(ledger).__name__}: {shown(ledger)}")
+            raise ArgumentTypeError(f"a client is given a Ledger, got {shown_with_type(ledger)}")
         self._given = ledger
 
     def __repr__(self) -> str:

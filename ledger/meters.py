@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 from ledger.errors import ArgumentTypeError
-from ledger.wording import shown
+from ledger.wording import shown_with_type
 
 _INTERVAL = 0.05  # seconds between two calls of a listener
 
@@ -47,7 +47,7 @@ def progress(listener: Listener) -> Iterator[None]:
     comes out of it. Holds for the thread of the block.
     """
     if not callable(listener):
-        raise ArgumentTypeError(f"a listener is a function, got {type(listener).__name__}: {shown(listener)}")
+        raise ArgumentTypeError(f"a listener is a function, got {shown_with_type(listener)}")
     token = _listener.set(listener)
     try:
         yield

@@ -36,6 +36,11 @@ def shown(value: object, *, most: int = _SHOWN) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def shown_with_type(value: object) -> str:
+    """A value of another type than was expected, as messages show it: ``int: 3``."""
+    return f"{type(value).__name__}: {shown(value)}"
+
+
 def human_size(size: int) -> str:
     """A number of bytes for people: ``12345`` is ``12.1 KiB``."""
     number, unit = float(size), 0

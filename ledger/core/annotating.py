@@ -17,7 +17,7 @@ from ledger.history import UNPLACED, Claim, EventDraft, Snapshot
 from ledger.ids import CommitId
 from ledger.lookup import ArtifactVersion, claims_tagged, resolve
 from ledger.records import MetadataEvent, TagsEvent, encode, encode_values, format_time
-from ledger.wording import shown
+from ledger.wording import shown_with_type
 
 
 def published_claim(snapshot: Snapshot, on: Target, version: str | int | None) -> Claim:
@@ -26,9 +26,7 @@ def published_claim(snapshot: Snapshot, on: Target, version: str | int | None) -
         now = snapshot.claim_now(on.claim) if version is None else None
         return now or resolve(snapshot, on.id, version)
     if not isinstance(on, (str, UUID)):
-        raise ArgumentTypeError(
-            f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {shown(on)}"
-        )
+        raise ArgumentTypeError(f"a version is named by a str, a UUID or a handle, got {shown_with_type(on)}")
     return resolve(snapshot, on, version)
 
 

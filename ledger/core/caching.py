@@ -9,7 +9,7 @@ from ledger.errors import ArgumentTypeError, FormatError, IntegrityError
 from ledger.history import Claim, Snapshot
 from ledger.lookup import ArtifactVersion
 from ledger.records import CacheRecord, Name, decode_cache
-from ledger.wording import shown
+from ledger.wording import shown_with_type
 
 
 class CacheHit(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +22,7 @@ class CacheHit(msgspec.Struct, frozen=True, kw_only=True):
 def find_cached(workspace: Workspace, key: str) -> CacheHit | None:
     """What an earlier step gave for a cache key, if all of it can still be loaded; the newest such."""
     if not isinstance(key, str):
-        raise ArgumentTypeError(f"a cache key is a str, got {type(key).__name__}: {shown(key)}")
+        raise ArgumentTypeError(f"a cache key is a str, got {shown_with_type(key)}")
     snapshot = workspace.snapshot()
     for entry in _readable_entries(snapshot, key):
         outputs = _present_outputs(workspace, snapshot, entry) if entry.key == key else None

@@ -32,7 +32,7 @@ from ledger.ids import Digest
 from ledger.lookup import ArtifactVersion, Reader, find_path, remove_remote, resolve
 from ledger.materializers import BaseMaterializer
 from ledger.records import check_given_tags, check_name, check_switches, check_tags, check_version
-from ledger.wording import shown
+from ledger.wording import shown_with_type
 
 
 class Ledger(Reader):
@@ -46,7 +46,7 @@ class Ledger(Reader):
         """Use `Ledger.open` or `Ledger.init`."""
         if not isinstance(workspace, Workspace):
             raise ArgumentTypeError(
-                f"a ledger is not made of {type(workspace).__name__}: {shown(workspace)}",
+                f"a ledger is not made of {shown_with_type(workspace)}",
                 hint="Ledger.open(path) opens one, Ledger.init(path) makes one",
             )
         super().__init__(workspace)

@@ -41,7 +41,7 @@ from ledger.lookup import (
     write_remote,
 )
 from ledger.notices import warn_user
-from ledger.wording import shown, without_secrets
+from ledger.wording import shown_with_type, without_secrets
 
 ATTEMPTS = 20
 """How often a sync starts over because somebody was faster."""
@@ -91,7 +91,7 @@ def clone(url: str, path: Path, store: str | None = None) -> None:
 def refuse_other_than_name(name: object) -> None:
     """Raise `ArgumentTypeError` for a remote that is given by something else than a name."""
     if not isinstance(name, str):
-        raise ArgumentTypeError(f"a remote is named by a str, got {type(name).__name__}: {shown(name)}")
+        raise ArgumentTypeError(f"a remote is named by a str, got {shown_with_type(name)}")
 
 
 def add_remote(workspace: Workspace, name: str, url: str, store: str | None = None) -> None:

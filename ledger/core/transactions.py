@@ -56,7 +56,7 @@ from ledger.records import (
     encode_values,
     merge,
 )
-from ledger.wording import shown
+from ledger.wording import shown, shown_with_type
 
 _PATH_LIMIT = 4096
 """No path is longer than this. A longer text is not tried as a path, which would copy it."""
@@ -343,7 +343,7 @@ class Transaction:
 def _refuse_unfit_subject(subject: object) -> None:
     """Raise for what can be no subject. Git takes a commit with a NUL in its message for damaged, for ever."""
     if not isinstance(subject, str):
-        raise ArgumentTypeError(f"a subject is a str, got {type(subject).__name__}: {shown(subject)}")
+        raise ArgumentTypeError(f"a subject is a str, got {shown_with_type(subject)}")
     if not subject.isprintable():
         raise ArgumentError(f"a subject is one line of printable characters, got {shown(subject)}")
 

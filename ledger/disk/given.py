@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ledger.errors import ArgumentError, ArgumentTypeError, StorageError
 from ledger.system_errors import storage_error
-from ledger.wording import shown, without_secrets
+from ledger.wording import shown, shown_with_type, without_secrets
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -41,7 +41,7 @@ def given_text(path: object, what: str) -> str:
     """
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
     if not isinstance(text, str):
-        raise ArgumentTypeError(f"{what} is a str or a Path, got {type(path).__name__}: {shown(path)}")
+        raise ArgumentTypeError(f"{what} is a str or a Path, got {shown_with_type(path)}")
     if "\0" in text or not _has_bytes(text):
         raise ArgumentError(f"{what} cannot be {shown(text)}: no file has such a name", path=text)
     return text

@@ -15,7 +15,7 @@ from ledger.history.forms import Commit, ObjectId, decode_tag, is_object_id
 from ledger.history.kinds import COMMIT, TAG
 from ledger.history.objects import Objects
 from ledger.ids import CommitId
-from ledger.wording import shown
+from ledger.wording import shown, shown_with_type
 
 _REVISION = re.compile(r"([^~^]+)((?:[~^][0-9]{0,9})*)")
 _BEGINNING = re.compile(r"[0-9a-f]{4,40}")
@@ -38,7 +38,7 @@ def resolve_revision(
     if isinstance(revision, dt.datetime):
         return _at_moment(objects, tip, revision)
     if not isinstance(revision, str):
-        raise ArgumentTypeError(f"a revision is a str or a datetime, got {type(revision).__name__}: {shown(revision)}")
+        raise ArgumentTypeError(f"a revision is a str or a datetime, got {shown_with_type(revision)}")
     match = _REVISION.fullmatch(revision)
     if match is None:
         raise _unknown(revision)

@@ -26,7 +26,7 @@ from ledger.lookup.presence import begun_run, begun_runs
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.notices import warn_of_record
 from ledger.records import Name, Producer, RunRecord, StepRecord, check_limit, decode_end, decode_run, decode_step
-from ledger.wording import shown
+from ledger.wording import shown, shown_with_type
 
 if TYPE_CHECKING:
     from ledger.lookup.view import View
@@ -39,7 +39,7 @@ RUN_STATUSES: Final = ("completed", "failed", "running")
 def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
     """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
     if not isinstance(wanted, (str, UUID)):
-        raise ArgumentTypeError(f"a run is found by a str or a UUID, got {type(wanted).__name__}: {shown(wanted)}")
+        raise ArgumentTypeError(f"a run is found by a str or a UUID, got {shown_with_type(wanted)}")
     text = str(wanted).lower()
     if is_uuid(text) or not _PREFIX.fullmatch(text):
         begun = _begun(view, text)
@@ -58,7 +58,7 @@ def list_runs(
 ) -> list[PipelineRun]:
     """The runs, oldest first; ``limit`` keeps the newest."""
     if pipeline is not None and not isinstance(pipeline, str):
-        raise ArgumentTypeError(f"a pipeline name is a str, got {type(pipeline).__name__}: {shown(pipeline)}")
+        raise ArgumentTypeError(f"a pipeline name is a str, got {shown_with_type(pipeline)}")
     if status is not None and not (isinstance(status, str) and status in RUN_STATUSES):
         raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {' or '.join(RUN_STATUSES)}")
     if using is not None:

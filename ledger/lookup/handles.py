@@ -24,7 +24,7 @@ from ledger.lookup.notebook import as_fields
 from ledger.lookup.parts import Part, no_file, part_at
 from ledger.lookup.visualized import Visualized
 from ledger.records import Content, FileEntry, MetadataEntry, check_switches, number_of, parse_time
-from ledger.wording import human_size, shown
+from ledger.wording import human_size, shown_with_type
 
 if TYPE_CHECKING:
     from ledger.lookup.runs import PipelineRun, StepRun
@@ -181,7 +181,7 @@ class ArtifactVersion:
         """
         check_switches(trust=trust, mmap=mmap)
         if data_type is not None and not isinstance(data_type, type):
-            raise ArgumentTypeError(f"data_type is a class, got {type(data_type).__name__}: {shown(data_type)}")
+            raise ArgumentTypeError(f"data_type is a class, got {shown_with_type(data_type)}")
         return self._view.access.load(self._facts, trust=trust, mmap=mmap, data_type=data_type)
 
     def files(self) -> tuple[FileEntry, ...]:
@@ -244,7 +244,7 @@ class ArtifactVersion:
     def _part(self, path: str, *, folders: bool) -> Part:
         """What the version has at a path, a file or perhaps a folder; raises `PathNotFoundError`."""
         if not isinstance(path, str):
-            raise ArgumentTypeError(f"a version's file is named by a str, got {type(path).__name__}: {shown(path)}")
+            raise ArgumentTypeError(f"a version's file is named by a str, got {shown_with_type(path)}")
         found = part_at(path, self._by_path)
         if found is None or (found.is_folder and not folders):
             raise PathNotFoundError(
@@ -363,6 +363,6 @@ def refuse_other_than_version(given: object) -> None:
     """Raise `ArgumentTypeError` for what is no handle of a version, such as its name."""
     if not isinstance(given, ArtifactVersion):
         raise ArgumentTypeError(
-            f"a version is given as an ArtifactVersion, got {type(given).__name__}: {shown(given)}",
+            f"a version is given as an ArtifactVersion, got {shown_with_type(given)}",
             hint="look it up first: ledger.get(name, version)",
         )

@@ -23,7 +23,7 @@ from ledger.history import Claim, Snapshot
 from ledger.ids import VersionId, is_uuid, undashed
 from ledger.lookup.spelling import most_like
 from ledger.records import NAME_LIMIT, TAG_LIMIT, Name, check_name, check_version, number_of
-from ledger.wording import shown
+from ledger.wording import shown, shown_with_type
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
 _SHORT_PREFIX = re.compile(r"[0-9a-f]{1,3}")
@@ -50,9 +50,7 @@ def resolve(snapshot: Snapshot, wanted: object, version: str | int | None = None
 def check_wanted(wanted: object) -> str:
     """The text by which an artifact or version is sought; raises `ArgumentTypeError` for what is no such text."""
     if not isinstance(wanted, (str, UUID)):
-        raise ArgumentTypeError(
-            f"an artifact is found by a str or a UUID, got {type(wanted).__name__}: {shown(wanted)}"
-        )
+        raise ArgumentTypeError(f"an artifact is found by a str or a UUID, got {shown_with_type(wanted)}")
     return str.__str__(wanted) if isinstance(wanted, str) else str(wanted)
 
 

@@ -2,7 +2,7 @@
 
 from ledger.core import Ledger
 from ledger.errors import ArgumentTypeError
-from ledger.wording import shown
+from ledger.wording import shown_with_type
 
 
 def refuse_other_than_ledger(given: object) -> None:
@@ -17,6 +17,4 @@ def refuse_other_than_made(kind: type, given: object, *, by: str) -> None:
 
 def _refuse_other_than(kind: type, given: object, *, hint: str) -> None:
     if not isinstance(given, kind):
-        raise ArgumentTypeError(
-            f"maintenance is given a {kind.__name__} here, got {type(given).__name__}: {shown(given)}", hint=hint
-        )
+        raise ArgumentTypeError(f"maintenance is given a {kind.__name__} here, got {shown_with_type(given)}", hint=hint)

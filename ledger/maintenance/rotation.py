@@ -21,7 +21,7 @@ from ledger.errors import ArgumentError, ArgumentTypeError, StorageError
 from ledger.maintenance.given import refuse_other_than_ledger
 from ledger.notices import warn_user
 from ledger.records import check_number
-from ledger.wording import shown
+from ledger.wording import shown_with_type
 
 _WINDOW = 64  # pieces between two looks at the clock; objects among them are read on all cores
 _FILE = "cache/verify.json"
@@ -71,7 +71,7 @@ def verify_part(
 def _checked(part: object) -> Part:
     """A part whose share and time are numbers that mean something."""
     if not isinstance(part, Part):
-        raise ArgumentTypeError(f"a part is given as a Part, got {type(part).__name__}: {shown(part)}")
+        raise ArgumentTypeError(f"a part is given as a Part, got {shown_with_type(part)}")
     share, seconds = check_number(part.share, "a share"), check_number(part.seconds, "a time in seconds")
     if not (0 < share <= 1 and seconds > 0):
         raise ArgumentError(

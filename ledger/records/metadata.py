@@ -17,7 +17,7 @@ from typing import Any
 from ledger.errors import FormatError, MetadataError
 from ledger.records.canonical import DEPTH_LIMIT, INTEGER_LIMIT
 from ledger.records.logged import raw_value
-from ledger.wording import shown
+from ledger.wording import shown, shown_with_type
 
 KEY_LIMIT = 255
 INTEGER_DIGITS = 4000
@@ -46,7 +46,7 @@ def normalise_given(metadata: object) -> dict[str, Value]:
     """As `normalise`, but ``None`` is refused: for calls that are about nothing but metadata."""
     metadata = raw_value(metadata)
     if not isinstance(metadata, Mapping):
-        raise MetadataError(f"metadata is a dict, got {type(metadata).__name__}: {shown(metadata)}")
+        raise MetadataError(f"metadata is a dict, got {shown_with_type(metadata)}")
     return _normalise_group(metadata, ())
 
 

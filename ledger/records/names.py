@@ -11,7 +11,7 @@ from typing import NewType
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentError, ArgumentTypeError, InvalidNameError, InvalidTagError, InvalidVersionError
 from ledger.records.numbers import whole_number
-from ledger.wording import shown
+from ledger.wording import shown, shown_with_type
 
 Name = NewType("Name", str)
 """A checked artifact name."""
@@ -40,7 +40,7 @@ _RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 def check_name(name: object) -> Name:
     """The name, if it is one; else `InvalidNameError` with what is wrong and the rule."""
     if not isinstance(name, str):
-        raise ArgumentTypeError(f"an artifact name is a str, got {type(name).__name__}: {shown(name)}")
+        raise ArgumentTypeError(f"an artifact name is a str, got {shown_with_type(name)}")
     if not 1 <= len(name) <= NAME_LIMIT:
         raise _bad_name(
             name, f"it has {len(name)} characters, 1 to {NAME_LIMIT} are allowed", hint=_SHORTEN if name else ""
@@ -86,7 +86,7 @@ def check_version(version: object) -> VersionString:
     elif (number := whole_number(version)) is not None:
         text = _digits_of(number)
     else:
-        raise ArgumentTypeError(f"a version is an int or a str, got {type(version).__name__}: {shown(version)}")
+        raise ArgumentTypeError(f"a version is an int or a str, got {shown_with_type(version)}")
     if not _CUSTOM.fullmatch(text):
         raise _bad_version(version, f"1 to {VERSION_LIMIT} of ASCII letters, digits, '_', '.', '+' and '-' are allowed")
     return VersionString(text)
@@ -123,13 +123,13 @@ def check_given_tags(tags: object) -> tuple[str, ...]:
         each = None
     if each is None or isinstance(tags, (str, bytes, Mapping)):
         hint = f"write tags=[{shown(tags)}]" if isinstance(tags, str) else _TAGS_HINT
-        raise ArgumentTypeError(f"tags are a list of str, got {type(tags).__name__}: {shown(tags)}", hint=hint)
+        raise ArgumentTypeError(f"tags are a list of str, got {shown_with_type(tags)}", hint=hint)
     return tuple(sorted({_check_tag(tag) for tag in each}))
 
 
 def _check_tag(tag: object) -> str:
     if not isinstance(tag, str):
-        raise ArgumentTypeError(f"a tag is a str, got {type(tag).__name__}: {shown(tag)}", hint=_TAGS_HINT)
+        raise ArgumentTypeError(f"a tag is a str, got {shown_with_type(tag)}", hint=_TAGS_HINT)
     if not 1 <= len(tag) <= TAG_LIMIT:
         raise InvalidTagError(
             f"invalid tag {shown(tag)}: it has {len(tag)} characters, 1 to {TAG_LIMIT} are allowed", tag=tag

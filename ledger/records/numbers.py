@@ -9,7 +9,7 @@ import operator
 import sys
 
 from ledger.errors import ArgumentError, ArgumentTypeError
-from ledger.wording import shown
+from ledger.wording import shown_with_type
 
 _TRUTH_OF_NUMPY_1 = "numpy.bool_"
 """The bool of numpy 1, which has an ``__index__`` (with a warning); that of numpy 2 has none."""
@@ -32,7 +32,7 @@ def check_limit(limit: object) -> int | None:
         return None
     number = whole_number(limit)
     if number is None or number < 0:
-        raise ArgumentError(f"a limit is a whole number from 0, got {type(limit).__name__}: {shown(limit)}")
+        raise ArgumentError(f"a limit is a whole number from 0, got {shown_with_type(limit)}")
     return min(number, sys.maxsize)
 
 
@@ -42,7 +42,7 @@ def check_number(value: object, what: str) -> float:
     Raises `ArgumentTypeError` for anything else, and for a bool, which is an answer.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise ArgumentTypeError(f"{what} is a number, got {type(value).__name__}: {shown(value)}")
+        raise ArgumentTypeError(f"{what} is a number, got {shown_with_type(value)}")
     try:
         return float(value)
     except OverflowError:

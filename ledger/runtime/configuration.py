@@ -19,7 +19,7 @@ from ledger.records import (
     merge,
     normalise,
 )
-from ledger.wording import shown
+from ledger.wording import shown_with_type
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +39,7 @@ class ArtifactConfig:
 
     def __post_init__(self) -> None:
         if self.name is not None and not isinstance(self.name, str):
-            raise ArgumentTypeError(
-                f"the name of an output is a str, got {type(self.name).__name__}: {shown(self.name)}"
-            )
+            raise ArgumentTypeError(f"the name of an output is a str, got {shown_with_type(self.name)}")
         if self.name is not None and "{" not in self.name:
             check_name(self.name)  # one with templates is judged when they are filled in
         checked = {

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from ledger.errors import ArgumentTypeError, InvalidNameError, StepInterfaceError
 from ledger.records import Name, check_name
 from ledger.runtime.annotations import signature_of
-from ledger.wording import shown
+from ledger.wording import shown, shown_with_type
 
 _PROGRAM = "__main__"
 _MAKER = "_maker"
@@ -106,7 +106,7 @@ def _standing(module: str, name: str) -> Any:
 def checked_name(name: object, what: str) -> Name:
     """The name of a step or pipeline, whose grammar is that of artifacts as it becomes part of their names."""
     if not isinstance(name, str):
-        raise ArgumentTypeError(f"a {what} name is a str, got {type(name).__name__}: {shown(name)}")
+        raise ArgumentTypeError(f"a {what} name is a str, got {shown_with_type(name)}")
     try:
         return check_name(name)
     except InvalidNameError as error:

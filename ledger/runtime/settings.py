@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger.errors import ArgumentTypeError
 from ledger.materializers import BaseMaterializer
-from ledger.wording import shown
+from ledger.wording import shown_with_type
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +25,10 @@ class Settings:
         for each in fields(self):
             word = getattr(self, each.name)
             if each.name != "substitutions" and not (word is None or isinstance(word, bool)):
-                raise ArgumentTypeError(f"{each.name} is True, False or None, got {type(word).__name__}: {shown(word)}")
+                raise ArgumentTypeError(f"{each.name} is True, False or None, got {shown_with_type(word)}")
         given = self.substitutions
         if not isinstance(given, Mapping | None):
-            raise ArgumentTypeError(f"substitutions are a dict of str, got {type(given).__name__}: {shown(given)}")
+            raise ArgumentTypeError(f"substitutions are a dict of str, got {shown_with_type(given)}")
 
     def under(self, stronger: "Settings") -> "Settings":
         """Both merged: each switch as ``stronger`` sets it, or as these do where it leaves it open."""

@@ -25,7 +25,7 @@ from ledger.runtime.recording import Order, Recording, current_recording, is_arg
 from ledger.runtime.runner import run_graph
 from ledger.runtime.settings import Settings, StepOptions
 from ledger.runtime.signatures import Signature, read_signature
-from ledger.wording import shown
+from ledger.wording import shown, shown_with_type
 
 Materializers = type[BaseMaterializer] | Iterable[type[BaseMaterializer]] | Mapping[str, Any] | None
 
@@ -158,8 +158,7 @@ class Step(Declared[Function]):
 
     def _known(self, parameters: object) -> Mapping[str, Any]:
         if not isinstance(parameters, Mapping):
-            given = f"{type(parameters).__name__}: {shown(parameters)}"
-            raise ArgumentTypeError(f"parameters are a dict by argument, got {given}")
+            raise ArgumentTypeError(f"parameters are a dict by argument, got {shown_with_type(parameters)}")
         for key in parameters:
             if key not in self.signature.parameters:
                 raise StepInterfaceError(
