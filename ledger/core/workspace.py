@@ -65,6 +65,8 @@ class Workspace(View):
         self.now = clock
         self.trust = TrustFile(environment)
         self._stores = _Stores(self)
+        # Looked at once: a ledger that was copied from elsewhere has foreign folders from the beginning.
+        self._has_own_folders = False
 
     def refuse_past(self, purpose: str) -> None:
         """Raise `ReadOnlyError` where a revision is fixed; ``purpose`` is the verb for what was to be done."""
@@ -175,12 +177,9 @@ class Workspace(View):
     def bring_back_store(self) -> None:
         """Make the store inside the ledger directory again where somebody deleted it, so that work can go on."""
         bring_back_store(self.path, self.config, self.history)
-        _ = self._looked_for_foreign_folders
-
-    @functools.cached_property
-    def _looked_for_foreign_folders(self) -> None:
-        """Looked for once, as a ledger that was copied from elsewhere has them from the beginning."""
-        refuse_foreign_folders(self.path, self.config)
+        if not self._has_own_folders:
+            refuse_foreign_folders(self.path, self.config)
+            self._has_own_folders = True
 
     @functools.cached_property
     def author(self) -> str:
