@@ -165,8 +165,15 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
     def _refuse(self, path: Any, *_: Any, **__: Any) -> NoReturn:
         raise self._read_only(path)
 
-    mkdir = makedirs = rmdir = rm = rm_file = _rm = touch = pipe = pipe_file = put = put_file = _refuse
-    cp_file = copy = mv = _refuse
+    def _refuse_put(self, lpath: Any, rpath: Any, *_: Any, **__: Any) -> NoReturn:  # noqa: ARG002  # fsspec's names
+        raise self._read_only(rpath)
+
+    def _refuse_copy(self, path1: Any, path2: Any, *_: Any, **__: Any) -> NoReturn:  # noqa: ARG002  # fsspec's names
+        raise self._read_only(path2)
+
+    mkdir = makedirs = rmdir = rm = rm_file = _rm = touch = pipe = pipe_file = _refuse
+    put = put_file = _refuse_put
+    cp_file = copy = mv = _refuse_copy
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process may stand in another folder.
@@ -238,10 +245,11 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         )
 
     def _read_only(self, path: Any) -> ReadOnlyError:
+        asked = str(next(iter(path), "")) if isinstance(path, (list, dict)) else str(path)
         return ReadOnlyError(
-            f"cannot write {path}: versions never change",
+            f"cannot write {asked}: versions never change",
             hint="save a new version with save_artifact(data, name)",
-            path=str(path),
+            path=asked,
         )
 
 

@@ -299,6 +299,20 @@ def test_nothing_is_ever_written(ledger: Ledger, files: LedgerFileSystem, tmp_pa
     refused(lambda: files.touch("text/x"))
 
 
+def test_what_is_not_written_is_named(files: LedgerFileSystem) -> None:
+    """The error of a write is about the place in the ledger, not about what was to go there."""
+    writes: list[Callable[[], object]] = [
+        lambda: files.put("local", "text/x"),
+        lambda: files.put_file(lpath="local", rpath="text/x"),
+        lambda: files.copy("other", "text/x"),
+        lambda: files.pipe({"text/x": b"bytes"}),
+        lambda: files.rm(["text/x"]),
+    ]
+    for write in writes:
+        with pytest.raises(ReadOnlyError, match=r"^cannot write text/x: versions never change"):
+            write()
+
+
 def test_an_unknown_option_is_refused(tmp_path: Path) -> None:
     """A misspelt option does not read the default ledger instead."""
     with pytest.raises(TypeError, match="no option 'ledger'"):
