@@ -78,7 +78,8 @@ def _absolute(path: str) -> str:
 
 def _defines(program: types.ModuleType, kind: type) -> bool:
     """Whether a class is the program's: found in it or, while it is being made, with methods that are written there."""
-    if class_inside(program, kind.__qualname__.split(".")) is kind:
+    # Pydantic calls a generic model with its parameters, as in ``Box[int]``: a class that derives from the program's.
+    if class_inside(program, kind.__qualname__.partition("[")[0].split(".")) in kind.__mro__:
         return True
     methods = (held for held in vars(kind).values() if isinstance(held, types.FunctionType))
     return any(_absolute(method.__code__.co_filename) == _file_of(program) for method in methods)

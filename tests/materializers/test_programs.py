@@ -212,3 +212,33 @@ def test_what_a_spawned_worker_pickles_is_loaded_by_any_program(app: Path) -> No
     _run(app, "-W", "ignore", "train.py")
     load = "from ledger import load_artifact; model, method = load_artifact('pickled')"
     assert "7 7\n" == _run(app, "-c", f"{load}; print(model.predict(), method())")
+
+
+GENERIC = """
+from typing import Generic, TypeVar
+
+from ledger import load_artifact, save_artifact
+from pydantic import BaseModel
+
+T = TypeVar("T")
+
+
+class Box(BaseModel, Generic[T]):
+    held: T
+
+
+def boxed():
+    return Box[int](held=1)
+
+
+if __name__ == "__main__":
+    print(save_artifact(boxed(), "box").data_type, load_artifact("box"))
+"""
+
+
+def test_a_generic_model_of_a_module_that_was_started_is_called_as_others_import_it(app: Path) -> None:
+    """With parameters that a function gives it, it is in no module by its name, but derives from the class that is."""
+    pytest.importorskip("pydantic")
+    (app / "app" / "boxes.py").write_text(GENERIC)
+    assert "app.boxes.Box[int] held=1\n" == _run(app, "-m", "app.boxes")
+    assert "True\n" == _run(app, "-c", "from app.boxes import *; print(boxed() == load_artifact('box'))")
