@@ -62,7 +62,14 @@ class Findings:
                 self._git.setdefault(fault.where, fault)
 
     def note_error(self, label: str, error: LedgerError) -> None:
-        """Note an error as what it says is wrong; raises one that has judged nothing."""
+        """Note an error as what it says is wrong with a version or an artifact; raises one that has judged nothing."""
+        self._note_error(label, error, versions_among([label]))
+
+    def note_error_at(self, place: str, error: LedgerError) -> None:
+        """As `note_error`, of a place in the tree: whatever that is called, it is no version."""
+        self._note_error(place, error, ())
+
+    def _note_error(self, label: str, error: LedgerError, versions: tuple[str, ...]) -> None:
         raise_if_inconclusive(error)
         id = error.facts.get("digest")
         if isinstance(error, IntegrityError) and "is_missing" in error.facts:
@@ -74,7 +81,7 @@ class Findings:
             )
             self.note_git([fault])
             return
-        self.add(Problem(kind="corrupt", label=label, message=str(error), versions=versions_among([label])))
+        self.add(Problem(kind="corrupt", label=label, message=str(error), versions=versions))
 
 
 def _is_of_object(fault: GitFault) -> bool:

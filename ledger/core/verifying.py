@@ -100,12 +100,12 @@ class Check:
         try:
             pieces += [Piece("records", "/".join(place)) for place in places_of(self._snapshot.folders)]
         except (IntegrityError, StorageError) as error:
-            self.found.note_error("records", error)
+            self.found.note_error_at("records", error)
         try:  # apart from the above: lost records of runs do not hide the artifacts
             pieces += [Piece("artifact", name) for name in self._snapshot.artifact_names()]
         except (IntegrityError, StorageError) as error:
             self._versions.hides_needs = True
-            self.found.note_error("artifacts", error)
+            self.found.note_error_at("artifacts", error)
         if self._deep:
             pieces += [Piece("object", key) for key in sorted(self._listed)]
         return pieces
@@ -201,10 +201,10 @@ class Check:
 
     def _check_records(self, snapshot: Snapshot, place: tuple[str, ...]) -> None:
         try:
-            for label, error in check_place(snapshot.folders, place):
-                self.found.note_error(label, error)
+            for where, error in check_place(snapshot.folders, place):
+                self.found.note_error_at(where, error)
         except LedgerError as error:
-            self.found.note_error("/".join(place), error)
+            self.found.note_error_at("/".join(place), error)
 
     def _check_objects(self, pieces: list[Piece]) -> Iterator[Piece]:
         """Read objects of the store on all cores; those that nothing names are no problem, whatever they hold."""

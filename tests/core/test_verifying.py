@@ -271,6 +271,12 @@ def test_what_is_no_version_is_among_none(shared: Ledger) -> None:
     shutil.rmtree(shared.path)  # it is beyond what the fixture expects
 
 
+def test_a_place_that_is_called_like_a_version_is_none(ledger: Ledger) -> None:
+    """Whoever pushes may put a file ``iris@1`` into the tree: it is told, and touches no version."""
+    plant(ledger, {"iris@1": b"x"})
+    assert [("iris@1", ())] == [(problem.label, problem.versions) for problem in ledger.verify(deep=False).problems]
+
+
 def test_pieces_are_done_in_any_order(shared: Ledger) -> None:
     """A check finds the same whichever way round its pieces are done."""
     damage(stored(shared, "packs")[0])
