@@ -178,7 +178,7 @@ def test_a_hold_ends_with_its_owner_though_a_fork_lives(tmp_path: Path) -> None:
     try:
         with pytest.raises(LockTimeoutError), alone(path, timeout=0.05):
             pass
-        hold.release()
+        hold.let_go()
         with alone(path, timeout=0.05):
             pass
     finally:
@@ -200,7 +200,7 @@ def test_who_comes_later_lets_who_waits_to_be_alone_go_first(tmp_path: Path) -> 
     def hold_too() -> None:
         later = Hold(path, timeout=10)
         order.append("held")
-        later.release()
+        later.let_go()
 
     threads = [threading.Thread(target=be_alone), threading.Thread(target=hold_too)]
     threads[0].start()
@@ -208,7 +208,7 @@ def test_who_comes_later_lets_who_waits_to_be_alone_go_first(tmp_path: Path) -> 
         time.sleep(0.001)
     threads[1].start()
     time.sleep(0.05)
-    hold.release()
+    hold.let_go()
     for thread in threads:
         thread.join()
     sign.touch()
@@ -269,7 +269,7 @@ def test_nobody_gives_way_to_the_dead(tmp_path: Path) -> None:
     (file := tmp_path / "file").touch()
     (tmp_path / "file.wanted").touch()
     began = time.monotonic()
-    Hold(file, timeout=1).release()
+    Hold(file, timeout=1).let_go()
     assert time.monotonic() - began < 1
 
 
@@ -307,7 +307,7 @@ def test_where_nothing_can_be_held_nobody_is_alone(tmp_path: Path, monkeypatch: 
 
     (path := tmp_path / "store.json").touch()
     monkeypatch.setattr(fcntl, "flock", refuse)
-    Hold(path, timeout=0).release()
+    Hold(path, timeout=0).let_go()
     with pytest.raises(StorageError, match=f"cannot lock {path}") as caught, alone(path, timeout=0):
         pass
     assert "where files can be locked" in caught.value.hint
@@ -319,7 +319,7 @@ def test_a_fifo_in_the_place_of_who_waits_keeps_nobody_waiting(tmp_path: Path) -
     path, sign = tmp_path / "held", tmp_path / "held.wanted"
     path.touch()
     os.mkfifo(sign)
-    Hold(path, timeout=1).release()
+    Hold(path, timeout=1).let_go()
     assert sign.exists()
     with alone(path, timeout=1):
         pass

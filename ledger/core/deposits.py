@@ -72,7 +72,7 @@ class Deposit:
         """Let gc at what was put: it is published, or nobody's."""
         hold, self._hold = self._hold, None  # at once: two threads may let go
         if hold is not None:
-            hold.release()
+            hold.let_go()
 
     def _gather(self) -> GatheredPuts:
         """Where small objects wait for each other until the commit."""

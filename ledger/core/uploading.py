@@ -89,7 +89,7 @@ class _Upload:
             self._make(len(new), len(old))
         else:
             check_noted(workspace.path, target)
-        held.callback(hold(target, timeout=workspace.config.lock_timeout).release)
+        held.callback(hold(target, timeout=workspace.config.lock_timeout).let_go)
         self._copy(new, old, target)
         note_store(workspace.path, target.url, store_id(target))
 
@@ -170,7 +170,7 @@ class _Upload:
         workspace, size = self._workspace, sum(content.size for _, content in (*new, *old))
         copier = Copier(target, sound=self._sound)
         with ExitStack() as reading, task(f"sync {self._plan.remote.name}", size):
-            reading.callback(workspace.hold_store().release)  # what is read goes nowhere else meanwhile
+            reading.callback(workspace.hold_store().let_go)  # what is read goes nowhere else meanwhile
             copies_of_new = (Copied(workspace.store_holding(content), content, claim.label) for claim, content in new)
             copier.copy_all(copies_of_new, refused=_refuse)
             copies_of_old = (Copied(workspace.store, content, claim.label) for claim, content in old)

@@ -33,7 +33,7 @@ class Hold:
     """A shared hold on a file: while anybody has one, `alone` waits.
 
     It costs a writer three system calls and lets any number of writers in at once. A new hold gives way to one who
-    waits to be alone, since writers that follow each other would leave no gap. It ends with `release`, at the latest
+    waits to be alone, since writers that follow each other would leave no gap. It ends with `let_go`, at the latest
     when this object or its process ends. Where the file system has no such locks, or there is no such file, nothing is
     held.
     """
@@ -57,8 +57,8 @@ class Hold:
         with storage_errors(self._path, "read"):
             return there is not None and os.path.samestat(there, os.fstat(self._file.descriptor))
 
-    def release(self) -> None:
-        """Let go; a second time is no error."""
+    def let_go(self) -> None:
+        """End the hold; a second time is no error."""
         if self._file is not None:
             self._file.let_go()
 

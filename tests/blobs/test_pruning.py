@@ -21,6 +21,6 @@ def test_a_table_is_rewritten_while_nobody_holds_the_store(store: LocalStore) ->
     with pytest.raises(LockTimeoutError):
         point_anew(store, content, moves, timeout=0.05)
     assert table == store.get(table_key(content.digest))
-    held.release()
+    held.let_go()
     assert (True, False) == tuple(point_anew(store, content, moves, timeout=1) for _ in range(2))
     assert {"data.bin": data} == load(store, content)

@@ -549,6 +549,6 @@ def test_a_hold_ends_with_its_process(used: Ledger, free: Callable[[], bool]) ->
     held = hold(used.store, timeout=1)
     waste(used)
     assert not free()
-    held.release()
-    held.release()
+    held.let_go()
+    held.let_go()
     assert free()
