@@ -22,8 +22,9 @@ class Findings:
         self._git: dict[str, GitFault] = {}
         self._problems: list[Problem] = []
 
-    def __bool__(self) -> bool:
-        """Whether there is a fault whose versions are still to be found."""
+    @property
+    def has_faults(self) -> bool:
+        """Whether there is a fault of the history or of the store, whose versions are still to be found."""
         return bool(self._git or self.store)
 
     @property

@@ -131,7 +131,7 @@ class Check:
     def report(self, *, is_whole: bool = True) -> Report:
         """What the pieces that are done come to; ``is_whole`` says whether these are all there are."""
         self.found.note_git(check_missed(self._history, self._without_index))
-        touched, is_readable = self._touched() if self.found else ({}, True)
+        touched, is_readable = self._touched() if self.found.has_faults else ({}, True)
         # What no version needs is no problem, as long as every version says what it needs.
         unneeded = {key for key in self.found.store if is_readable and key not in touched}
         # At a revision, what later versions need looks spare.

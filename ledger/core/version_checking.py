@@ -120,7 +120,7 @@ class VersionCheck:
             self._found.note_error(claim.label, error)
 
     def _check_content_once(self, content: Content) -> tuple[bool, str | None]:
-        """Check a content as `_check_content` does, but of equal ones that have a table only the first."""
+        """As `_check_content`; of equal contents with a table only the first is checked."""
         if not content.has_table:
             return self._check_content(content)
         identity = (bytes_of(content.digest), content.size, content.file_count, content.linked is not None)
@@ -143,7 +143,7 @@ class VersionCheck:
         return needs
 
     def _name(self, keys: Iterable[str], sizes: Mapping[str, int]) -> set[str]:
-        """Note which objects a content needs; those of which nobody has said so yet, or of a chunk not that size."""
+        """Note which objects a content needs; gives those that no other needed, and chunks that had another size."""
         new: set[str] = set()
         for key in keys:
             size = sizes.get(key)

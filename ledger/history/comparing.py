@@ -34,7 +34,7 @@ class Difference(msgspec.Struct, frozen=True):
 
     @property
     def breach(self) -> tuple[str, str] | None:
-        """What no commit of a history that only grows does: the verb, and the first file that it does it to."""
+        """How this breaks the rule that a history only grows: the verb, and the first file; ``None`` if it does not."""
         for verb, paths in (("removes", self.removed), ("edits", self.edited)):
             if paths:
                 return verb, "/".join(paths[0])
