@@ -9,7 +9,6 @@ from ledger.lookup.config import (
     DEFAULT_STORE,
     Config,
     RemoteConfig,
-    given_store,
     read_config,
     setting_named,
     settings_state,
@@ -23,6 +22,7 @@ from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.file_differences import FileChange, FilesDiff
 from ledger.lookup.finding_runs import RUN_STATUSES
 from ledger.lookup.handles import Artifact, ArtifactVersion
+from ledger.lookup.named_places import given_store
 from ledger.lookup.parts import Part, no_file
 from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path

@@ -4,8 +4,6 @@ Never shared and never read from a clone: a ledger that comes from elsewhere mus
 choose where bytes are read from.
 """
 
-import os
-import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +12,10 @@ from typing import Annotated
 
 import msgspec
 
-from ledger.disk import SMALL, absolute, given_path, read_file, status_of
+from ledger.disk import SMALL, read_file, status_of
 from ledger.enums import Durability
 from ledger.errors import ArgumentError, ConfigError
+from ledger.lookup.named_places import absolute_remote, absolute_store
 from ledger.wording import shown
 
 CONFIG_FILE = "config.toml"
@@ -78,35 +77,21 @@ def settings_of(ledger_dir: Path, values: dict[str, object]) -> Config:
     """The settings that the values of a file mean; raises msgspec's ``ValidationError`` where they cannot be used."""
     config = msgspec.convert(values, Config, strict=True)
     remotes = {
-        name: msgspec.structs.replace(remote, url=_absolute_remote(ledger_dir, remote.url))
+        name: msgspec.structs.replace(remote, url=absolute_remote(ledger_dir, remote.url))
         for name, remote in config.remotes.items()
     }
     return msgspec.structs.replace(config, remotes=remotes)
-
-
-def is_url(text: str, *, seen_from: Path) -> bool:
-    """Whether Git would take a text for a place on another host, or for a URL, and not for a path."""
-    head = text.split("/", maxsplit=1)[0]
-    return "://" in text or (":" in head and not os.path.exists(seen_from / text))
-
-
-def tidied(path: str) -> str:
-    """A path without ``..``, unless that leads elsewhere, as behind a symbolic link."""
-    tidy = os.path.normpath(path)
-    return tidy if os.path.realpath(tidy) == os.path.realpath(path) else path
-
-
-def _absolute_remote(ledger_dir: Path, url: str) -> str:
-    """A remote as settings name it, by URL or path; a relative path begins at the ledger directory."""
-    if not url or os.path.isabs(url) or is_url(url, seen_from=ledger_dir):
-        return url
-    return tidied(str(ledger_dir / url))
 
 
 def settings_state(ledger_dir: Path) -> tuple[int, ...]:
     """What changes whenever the settings do; empty where there is no file."""
     status = status_of(ledger_dir / CONFIG_FILE)
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) if status is not None else ()
+
+
+def store_url(ledger_dir: Path, config: Config) -> str:
+    """The URL or absolute path of a ledger's own store."""
+    return absolute_store(ledger_dir, config.store)
 
 
 def store_setting(name: str, remote: RemoteConfig) -> str:
@@ -165,23 +150,3 @@ def _unknown(path: Path, key: str, place: str, known: tuple[str, ...]) -> Config
 
 def _error(path: Path, what: str, hint: str = "") -> ConfigError:
     return ConfigError(f"{path}: {what}", hint=hint, path=str(path))
-
-
-def store_url(ledger_dir: Path, config: Config) -> str:
-    """The URL or absolute path of a ledger's own store."""
-    return absolute_store(ledger_dir, config.store)
-
-
-def given_store(store: str) -> str:
-    """A store as a user names it: a path, made absolute, or a URL, which may have lost a slash in a ``Path``."""
-    if "://" in store or not store.strip():
-        return store
-    url = re.match(r"([a-z][a-z0-9+.-]+):/(.*)", store, re.DOTALL)
-    if url is not None:
-        return f"{url[1]}://{'/' if url[1] == 'file' else ''}{url[2]}"
-    return str(absolute(given_path(store, "a store")))
-
-
-def absolute_store(ledger_dir: Path, store: str) -> str:
-    """A store as settings name it, by URL or path; a relative path begins at the ledger directory."""
-    return store if "://" in store or Path(store).is_absolute() else str(ledger_dir / store)

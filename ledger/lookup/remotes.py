@@ -7,21 +7,13 @@ a ledger, or a folder inside a bare repository. A URL does not say where the sto
 
 from pathlib import Path
 
-from ledger.disk import absolute, given_path, is_file, is_folder, names_in
+from ledger.disk import is_file, is_folder, names_in
 from ledger.errors import ConfigError, StorageError
 from ledger.history import REPOSITORY, Remote, check_remote, path_in, refuse_secrets, remote_url
-from ledger.lookup.config import (
-    CONFIG_FILE,
-    RemoteConfig,
-    absolute_store,
-    given_store,
-    is_url,
-    read_config,
-    store_url,
-    tidied,
-)
+from ledger.lookup.config import CONFIG_FILE, RemoteConfig, read_config, store_url
 from ledger.lookup.configuring import append_remote
 from ledger.lookup.discovery import LEDGER_DIRECTORY
+from ledger.lookup.named_places import absolute_store, given_remote, given_store, is_url
 
 HUB_STORE = "ledger-store"
 """The folder of a bare repository that holds the bytes of the versions pushed to it."""
@@ -40,8 +32,7 @@ def settings_for(url: str, store: str | None = None) -> RemoteConfig:
 
 def place_named(url: str, store: str | None = None) -> RemoteConfig:
     """What a URL or a path means, as `settings_for` says, for one that is written nowhere."""
-    where = tidied(str(absolute(given_path(url, "a remote")))) if url and not is_url(url, seen_from=Path()) else url
-    return RemoteConfig(url=where, store=given_store(store or ""))
+    return RemoteConfig(url=given_remote(url), store=given_store(store or ""))
 
 
 def write_remote(ledger_dir: Path, name: str, url: str, *, store: str | None = None) -> RemoteConfig:

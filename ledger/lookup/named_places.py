@@ -1,0 +1,52 @@
+"""Stores and remotes by the paths and URLs that users and settings name them by.
+
+Decides what a text means, and makes paths absolute: those of users begin at the working directory, those of settings at
+the ledger directory. Only where a text with a colon may be either, the file system is asked.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from ledger.disk import absolute, given_path
+
+
+def given_store(store: str) -> str:
+    """A store as a user names it: a path, made absolute, or a URL, which may have lost a slash in a ``Path``."""
+    if "://" in store or not store.strip():
+        return store
+    url = re.match(r"([a-z][a-z0-9+.-]+):/(.*)", store, re.DOTALL)
+    if url is not None:
+        return f"{url[1]}://{'/' if url[1] == 'file' else ''}{url[2]}"
+    return str(absolute(given_path(store, "a store")))
+
+
+def given_remote(url: str) -> str:
+    """A remote as a user names it: a path, made absolute, or a URL."""
+    if not url or is_url(url, seen_from=Path()):
+        return url
+    return _tidied(str(absolute(given_path(url, "a remote"))))
+
+
+def absolute_store(ledger_dir: Path, store: str) -> str:
+    """A store as settings name it, by URL or path; a relative path begins at the ledger directory."""
+    return store if "://" in store or Path(store).is_absolute() else str(ledger_dir / store)
+
+
+def absolute_remote(ledger_dir: Path, url: str) -> str:
+    """A remote as settings name it, by URL or path; a relative path begins at the ledger directory."""
+    if not url or os.path.isabs(url) or is_url(url, seen_from=ledger_dir):
+        return url
+    return _tidied(str(ledger_dir / url))
+
+
+def is_url(text: str, *, seen_from: Path) -> bool:
+    """Whether Git would take a text for a place on another host, or for a URL, and not for a path."""
+    head = text.split("/", maxsplit=1)[0]
+    return "://" in text or (":" in head and not os.path.exists(seen_from / text))
+
+
+def _tidied(path: str) -> str:
+    """A path without ``..``, unless that leads elsewhere, as behind a symbolic link."""
+    tidy = os.path.normpath(path)
+    return tidy if os.path.realpath(tidy) == os.path.realpath(path) else path
