@@ -3,9 +3,10 @@
 import click
 
 from ledger.cli.arguments import key_value, one_value_each
+from ledger.cli.completions import complete_tag
 from ledger.cli.errors import print_warning
 from ledger.cli.printing import print_json, print_line
-from ledger.cli.session import ExampleCommand, Session, complete_tag, json_option, pass_session, version_argument
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import full_version_shape, label_of, version_shape
 
 

@@ -6,16 +6,9 @@ import click
 
 from ledger.cli.arguments import limit_option, metadata_option, moment, type_option
 from ledger.cli.asked_columns import print_asked, show_option, values_of_version
+from ledger.cli.completions import complete_name, complete_version
 from ledger.cli.printing import Shape, print_fields, print_json, print_list, print_table
-from ledger.cli.session import (
-    ExampleCommand,
-    Session,
-    complete_name,
-    complete_version,
-    json_option,
-    pass_session,
-    version_argument,
-)
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import (
     file_shape,
     full_artifact_shape,

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ledger.cli.completions import complete_version
 from ledger.cli.printing import Shape, print_json, print_table
-from ledger.cli.session import ExampleCommand, Session, complete_version, json_option, pass_session
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 
 if TYPE_CHECKING:
     from ledger.core import ArtifactUsage, Usage, VersionUsage

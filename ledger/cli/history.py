@@ -8,8 +8,9 @@ from typing import NoReturn
 import click
 
 from ledger.cli.arguments import limit_option
+from ledger.cli.completions import complete_version
 from ledger.cli.printing import print_list
-from ledger.cli.session import ExampleCommand, Session, complete_version, json_option, pass_session
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.shapes import commit_shape, labels_in
 from ledger.errors import MissingDependencyError
 from ledger.history import check_settings

@@ -6,8 +6,9 @@ import click
 
 from ledger.cli.arguments import limit_option
 from ledger.cli.asked_columns import print_asked, show_option, values_of_run
+from ledger.cli.completions import complete_version
 from ledger.cli.printing import print_fields, print_json, print_line
-from ledger.cli.session import ExampleCommand, Session, complete_version, json_option, pass_session
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.shapes import full_run_shape, label_of, readable, run_shape
 from ledger.errors import RunNotFoundError
 from ledger.lookup import RUN_STATUSES, PipelineRun, Reader, StepRun

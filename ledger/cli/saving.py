@@ -6,15 +6,9 @@ import click
 
 import ledger
 from ledger.cli.arguments import PATH, metadata_option, type_option
+from ledger.cli.completions import complete_name
 from ledger.cli.printing import print_json, print_line
-from ledger.cli.session import (
-    ExampleCommand,
-    Session,
-    complete_name,
-    json_option,
-    pass_session,
-    version_argument,
-)
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of, version_shape
 from ledger.disk import given_path, mode_of
 from ledger.errors import SourceNotFoundError

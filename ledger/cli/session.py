@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 import ledger
-from ledger.errors import LedgerError
-from ledger.lookup import Reader, read_config
+from ledger.cli.completions import complete_version
+from ledger.lookup import Reader
 
 if TYPE_CHECKING:
     from ledger import Ledger
@@ -76,44 +76,6 @@ def json_option(command: _Decorated) -> _Decorated:
 def version_argument(command: _Decorated) -> _Decorated:
     """The argument ``NAME[@VERSION]``, which may be an id or the beginning of one as well."""
     return click.argument("version", metavar="NAME[@VERSION]", shell_complete=complete_version)(command)
-
-
-def complete_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The names of artifacts that begin so, for the shell."""
-    return _complete(context, lambda reader: [artifact.name for artifact in reader.artifacts()], incomplete)
-
-
-def complete_version(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The names that begin so, for the shell; after a name and its ``@`` the versions, newest first."""
-    name, mark, _ = incomplete.partition("@")
-    if not mark:
-        return complete_name(context, parameter, incomplete)
-    return _complete(
-        context, lambda reader: [f"{name}@{each.version}" for each in reversed(reader.versions(name))], incomplete
-    )
-
-
-def complete_tag(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The tags, for the shell, of the version that the words before name."""
-    given = context.params.get("version")
-    # The option to complete has no value yet: click then leaves the arguments before it unread.
-    version = given if given is not None else next(iter(context.args), None)
-    if version is None:
-        return []
-    return _complete(context, lambda reader: list(reader.get(version).tags), incomplete)
-
-
-def complete_remote(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The names of remotes that begin so, for the shell."""
-    return _complete(context, lambda reader: sorted(read_config(reader.path).remotes), incomplete)
-
-
-def _complete(context: click.Context, choices: Callable[[Reader], list[str]], incomplete: str) -> list[str]:
-    try:
-        found = choices(Reader.open(context.find_root().params.get("ledger")))
-    except LedgerError:
-        return []  # a shell that completes has no place for an error; the command itself will say it
-    return [each for each in found if each.startswith(incomplete)]
 
 
 def _ask_for_json(context: click.Context, _: click.Parameter, value: bool) -> None:

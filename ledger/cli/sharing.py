@@ -8,8 +8,9 @@ import msgspec
 
 import ledger
 from ledger.cli.arguments import PATH
+from ledger.cli.completions import complete_remote
 from ledger.cli.printing import counted, print_json, print_line, print_list, print_made
-from ledger.cli.session import ExampleCommand, Session, complete_remote, json_option, pass_session
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.lookup import RemoteConfig, likely_store_of_remote, place_for_new, read_config, settings_for
 from ledger.wording import without_secrets
 

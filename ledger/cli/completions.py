@@ -1,0 +1,49 @@
+"""What the shell offers for a word that is typed half: names of artifacts, versions, tags and remotes.
+
+Each function is what click asks of an argument. None fails: where the ledger cannot be read, nothing is offered.
+"""
+
+from collections.abc import Callable
+
+import click
+
+from ledger.errors import LedgerError
+from ledger.lookup import Reader, read_config
+
+
+def complete_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The names of artifacts that begin so, for the shell."""
+    return _complete(context, lambda reader: [artifact.name for artifact in reader.artifacts()], incomplete)
+
+
+def complete_version(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The names that begin so, for the shell; after a name and its ``@`` the versions, newest first."""
+    name, mark, _ = incomplete.partition("@")
+    if not mark:
+        return complete_name(context, parameter, incomplete)
+    return _complete(
+        context, lambda reader: [f"{name}@{each.version}" for each in reversed(reader.versions(name))], incomplete
+    )
+
+
+def complete_tag(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The tags, for the shell, of the version that the words before name."""
+    given = context.params.get("version")
+    # The option to complete has no value yet: click then leaves the arguments before it unread.
+    version = given if given is not None else next(iter(context.args), None)
+    if version is None:
+        return []
+    return _complete(context, lambda reader: list(reader.get(version).tags), incomplete)
+
+
+def complete_remote(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The names of remotes that begin so, for the shell."""
+    return _complete(context, lambda reader: sorted(read_config(reader.path).remotes), incomplete)
+
+
+def _complete(context: click.Context, choices: Callable[[Reader], list[str]], incomplete: str) -> list[str]:
+    try:
+        found = choices(Reader.open(context.find_root().params.get("ledger")))
+    except LedgerError:
+        return []  # a shell that completes has no place for an error; the command itself will say it
+    return [each for each in found if each.startswith(incomplete)]
