@@ -93,9 +93,9 @@ class _Copy:
         settle_files([place for place in kept if stat.S_ISREG(mode_of(place, follow=False))], folders)
 
     def _compare(self, target: LocalStore, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:
-        """Read what lies in the places of files; raises `IntegrityError` where it is not what was registered."""
+        """Raise `IntegrityError` where something else than was registered lies in the place of a file."""
         try:
-            _compare(linked_source(target, self._content, self._files, label=self._label), files, places)
+            _read_in_place(linked_source(target, self._content, self._files, label=self._label), files, places)
         except IntegrityError as error:
             raise self._is_another(error) from error
 
@@ -154,8 +154,8 @@ class _Copy:
         )
 
 
-def _compare(there: FileSource, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:
-    """Read what lies in the places of files; raises `IntegrityError` where it is not what was registered."""
+def _read_in_place(there: FileSource, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:
+    """Read each file whose place is taken, from ``there``; raises `IntegrityError` where it is another one."""
     for file in files:
         mode = mode_of(places[file.path], follow=False)
         if not mode:

@@ -95,7 +95,7 @@ def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overw
     with storage_errors(target, "write"), folder_beside(parent / target.name) as folder:
         restored = Path(folder, "files")
         reader.restore(restored, paths=[file.path])
-        settle_files([restored / file.path], [])  # what it takes the place of is gone with the name
+        settle_files([restored / file.path], [])  # first: a file that it replaces is lost with the renaming
         take_name(restored / file.path, target, overwrite=overwrite)
     return target
 

@@ -14,7 +14,10 @@ from ledger.system_errors import raise_if_inconclusive
 
 
 def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[str, Content | LedgerError]]:
-    """Every version's label with its content, or the error of reading it; so for an artifact that cannot be listed."""
+    """Every version's label with its content, or with the error of reading it.
+
+    An artifact that cannot be listed stands there by its name, with the error.
+    """
     try:
         names = snapshot.artifact_names()
     except LedgerError as error:

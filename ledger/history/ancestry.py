@@ -45,8 +45,8 @@ def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> lis
 
     Raises `IntegrityError` or `RemoteError` where Git cannot list them.
 
-    Git stops looking by the commits' dates, and where a clock ran back it lists some that the known one is built on,
-    too. Then the first of those is built on nothing else that is listed.
+    Git tells by the commits' dates where to stop looking. Where a clock ran back, it also lists commits that the known
+    one is built on. They are noticed by the oldest of them, which has no parent in the list.
     """
     if known is None:
         return list(_parents_by_commit(git_dir, tip))

@@ -86,8 +86,8 @@ def inflate(pack: Buffer, head: Head) -> bytes:
     """The bytes behind a head: an object, or a delta."""
     if head.size > MOST_BYTES:
         raise PackDamage(f"an entry of {head.size} bytes, larger than any of a ledger")
-    # What is handed to zlib behind the end of the stream is copied: no more than such a stream can be long,
-    # except where somebody cut it into strangely small blocks.
+    # zlib copies what it is handed behind the end of the stream. So it gets as much as such a stream takes, and only
+    # where that is not enough, as the stream was cut into unusually small blocks, all there is.
     likely = head.at + head.size + (head.size >> 6) + 64
     try:
         data = zlib.decompressobj().decompress(pack[head.at : likely], head.size or 1)

@@ -149,7 +149,7 @@ class Packs:
     def _in_order(self, named_by: ObjectId | None) -> Iterable[tuple[str, PackFile]]:
         """The packs in the order in which an object is sought in them.
 
-        What a tree names is where the tree is, or older: packs that it was sought in in vain come last.
+        What a tree names lies in the pack of the tree or in an older one: newer packs come last.
         """
         stem = self._found_in.get(named_by) if named_by is not None else None
         if stem is None:

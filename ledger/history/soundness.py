@@ -135,7 +135,7 @@ def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
 def check_trailer(path: Path, name: str) -> Iterator[GitFault]:
     """What is wrong with a file of Git's that ends in the checksum of what is before; of a folder, with each in it.
 
-    Its head is looked at, too: every file of this kind has the checksum that it ends in, also in another one's place.
+    Its head is looked at, too: the checksum of such a file is right also where it lies in the place of another.
     """
     if is_folder(path):
         for each in names_in(path):

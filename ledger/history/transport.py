@@ -183,8 +183,9 @@ def _clear_dead_locks(remote: Remote, refusal: str) -> bool:
     """Take away the locks that a killed push left in a remote on this machine, and that stopped a push; says if any.
 
     They are known by their names: the words that name one may be those of a remote's hook. A live push has them for a
-    moment. One that stood still for a minute, and goes on, finds its own gone and fails, or finds another's, which
-    holds what was checked as its own was; what the branch holds then is what counts.
+    moment. A push that goes on after it stood still for a minute finds its lock gone and fails, or finds that of
+    another push, and moves the branch to what that one holds, which was checked as well. So whoever pushes asks
+    afterwards what the branch holds.
     """
     git_dir = _repository_near(remote)
     if git_dir is None or not is_locked(refusal):
