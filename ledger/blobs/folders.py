@@ -16,7 +16,7 @@ import msgspec
 
 from ledger.blobs.links import LEADS_OUT, link_problem
 from ledger.blobs.paths import are_portable, are_usual, case_collisions, path_problem, portability_problem
-from ledger.disk import mode_of, storage_errors
+from ledger.disk import mode_of, refuse_unread_name, storage_errors
 from ledger.errors import SourceNotFoundError, UnsupportedFileError
 from ledger.records import FileKind
 from ledger.system_errors import storage_error
@@ -78,6 +78,7 @@ def scan_folder(folder: Path, *, without: Path | None = None, portable: bool = F
                 file, problem = _look_at(path, entry, root)
                 files.append(file)
             if problem is not None:
+                refuse_unread_name(path, folder)
                 problems.append(f"{path!r}: {problem}")
     files.sort(key=_order)
     if portable:
@@ -168,6 +169,8 @@ def _look_at(path: str, entry: os.DirEntry[str], root: str) -> tuple[FolderFile,
 def _problem_of_link(path: str, source: str, root: str, target: str) -> str | None:
     """Why a link cannot be saved; ``root`` is the folder, whose own path holds no links."""
     problem = link_problem(path, target)
+    if problem is not None:
+        refuse_unread_name(target, os.path.dirname(source))
     if problem is None and not is_inside(root, source):
         problem = f"a link to {target!r}, {LEADS_OUT}"
     return problem

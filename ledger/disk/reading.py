@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 
 from ledger.errors import LedgerError, StorageError
@@ -23,6 +24,7 @@ SMALL = 1 << 20
 
 # Opening a fifo would wait for its writer without O_NONBLOCK.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_OTHER_LOCALE = "set a locale of UTF-8, or PYTHONUTF8=1"
 
 
 @contextlib.contextmanager
@@ -40,9 +42,20 @@ def storage_errors(path: str | os.PathLike[str], doing: str) -> Iterator[None]:
     except UnicodeEncodeError as error:
         raise StorageError(
             f"cannot {doing} {path}: file names are {error.encoding} here, and {error.object!r} is not",
-            hint="set a locale of UTF-8, or PYTHONUTF8=1",
+            hint=_OTHER_LOCALE,
             path=str(path),
         ) from error
+
+
+def refuse_unread_name(name: str, folder: str | os.PathLike[str]) -> None:
+    """Raise `StorageError` for a name that is no text in the encoding of file names here, and may be one in UTF-8."""
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8" and any("\udc80" <= letter <= "\udcff" for letter in name):
+        raise StorageError(
+            f"cannot list {folder}: file names are {encoding} here, and {os.fsencode(name)!r} is not",
+            hint=_OTHER_LOCALE,
+            path=str(folder),
+        )
 
 
 def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:

@@ -1,6 +1,8 @@
 """`register_artifact`: data in the store is linked where it lies, and watched."""
 
 import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -291,3 +293,31 @@ def test_objects_elsewhere_are_refused(remote: Ledger, tmp_path: Path) -> None:
         with pytest.raises(OutsideStoreError) as caught:
             remote.register(place, "raw")
         assert "canary" not in str(caught.value) + repr(caught.value.facts)
+
+
+IN_ASCII = """
+import sys
+from pathlib import Path
+
+from ledger import Ledger
+from ledger.errors import StorageError
+
+ledger, folder = Ledger.open(sys.argv[1]), Path(sys.argv[2])
+for act in (lambda: ledger.load("raw"), lambda: ledger.register(folder, "again")):
+    try:
+        act()
+    except StorageError as error:
+        print(type(error).__name__, error, error.hint, sep="|")
+"""
+
+
+def test_names_that_the_locale_lacks_are_no_change(ledger: Ledger, raw: Path) -> None:
+    """Where file names are ASCII, one of UTF-8 that still lies there is told as such, and not as other data."""
+    (raw / "größe.csv").write_text("x")
+    ledger.register(raw, "raw")
+    command = [sys.executable, "-c", IN_ASCII, str(ledger.path), str(raw)]
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    name = "größe.csv".encode()
+    told = f"StorageError|cannot list {raw}: file names are ascii here, and {name!r} is not|set a locale of UTF-8"
+    assert [True, True] == [line.startswith(told) for line in said]
