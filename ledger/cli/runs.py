@@ -88,6 +88,9 @@ def show_run(session: Session, id: str | None) -> None:
     print_fields([*plain.items(), *parameters.items()])
     if found.is_interrupted:
         print_line("interrupted: no end of it could be recorded")
+        if found.is_recorded:
+            # What its last step had saved by itself stands in no record of a step.
+            print_line(f"`ledger git log --oneline --grep 'Run: {found.id}'` lists what it had published by then")
     print_line(found.name)
     for name in found.planned_steps:
         is_last = name == found.planned_steps[-1]

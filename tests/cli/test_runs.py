@@ -1,6 +1,7 @@
 """Runs on the command line: a list of them, and one as a tree."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from ledger import Ledger, load_artifact, pipeline, step
 from ledger.client import Client
 from ledger.errors import ArgumentTypeError
 from tests.cli.conftest import Cli
-from tests.kit.ledgers import run_python
+from tests.kit.ledgers import git, run_python
 
 
 @step
@@ -135,14 +136,13 @@ def test_a_long_argument_is_cut_for_people(cli: Cli) -> None:
 
 KILLED = """
 import os
-from ledger import Ledger, load_artifact, pipeline, step
-from ledger.client import Client
-from ledger.errors import ArgumentTypeError
+from ledger import pipeline, save_artifact, step
 @step
 def first() -> int:
     return 1
 @step
 def last(given: int) -> None:
+    save_artifact(1, "checkpoint")
     os._exit(0)
 @pipeline
 def training():
@@ -152,12 +152,15 @@ training()
 
 
 def test_a_run_whose_process_died_says_so(cli: Cli) -> None:
-    """It is listed as failed, and its tree tells what was not finished."""
+    """It is listed as failed; its tree tells what was not finished, and the way to what a body had saved by then."""
     run_python(KILLED, Path.cwd())
     assert ["training", "failed"] == cli("run", "list").out.splitlines()[1].split()[1:3]
     shown = cli("run", "show").out.splitlines()
     assert "interrupted: no end of it could be recorded" in shown
     assert "└── last  not finished" == shown[-1]
+    (told,) = (line for line in shown if line.endswith("` lists what it had published by then"))
+    words = shlex.split(told.partition("`ledger git ")[2].partition("`")[0])
+    assert "save checkpoint@1" in git(Ledger.open(), *words)
     assert ("failed", None) == tuple(
         json.loads(cli("run", "show", "--json").out)[key] for key in ("status", "ended_at")
     )
