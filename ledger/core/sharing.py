@@ -7,7 +7,7 @@ is downloaded; what others saved is read from where they put it.
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -121,6 +121,35 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     workspace.refuse_past("sync")
     refuse_other_than_name(name)
     workspace.read_settings_again()
+    settings = _settings_of(workspace, name)
+    remote = remote_for_git(name, settings)
+    rounds, sound = _Rounds(), set[str]()
+    for _ in range(ATTEMPTS):
+        with _collisions_told(remote):
+            plan = plan_sync(workspace.history, remote, author=workspace.author, now=workspace.now())
+        rounds.note_made(plan)
+        with uploaded(workspace, settings, plan, sound=sound):
+            is_pushed = push_plan(workspace.history, plan)
+        if is_pushed:
+            rounds.note_pushed(plan)
+            if adopt_plan(workspace.history, plan):
+                rounds.note_adopted(plan)
+                return _report(rounds)
+            with _collisions_told(remote):
+                joined = join_plan(workspace.history, plan, author=workspace.author, now=workspace.now())
+            if joined is not None:
+                rounds.note_made(joined)
+                rounds.note_adopted(joined)
+        time.sleep(random.random() * _LONGEST_PAUSE)  # noqa: S311  # chance spreads those who sync at once
+    raise LockTimeoutError(
+        f"others kept publishing to {remote} or saving here: {ATTEMPTS} attempts to sync were overtaken",
+        hint="try again; nothing is lost",
+        remote=name,
+    )
+
+
+def _settings_of(workspace: Workspace, name: str) -> RemoteConfig:
+    """The settings of a remote; raises `RemoteNotFoundError`."""
     settings = find_remote(workspace.path, workspace.history.git_dir, name)
     if settings is None:
         raise RemoteNotFoundError(
@@ -128,34 +157,7 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
             hint=f"run `ledger remote add {name} URL`" if is_remote_name(name) else "",
             name=without_secrets(name),
         )
-    remote = remote_for_git(name, settings)
-    adopted: list[SyncPlan] = []
-    pushed: dict[str, Claim] = {}
-    other_pushed: frozenset[tuple[str, ...]] = frozenset()
-    own_records: frozenset[tuple[str, ...]] = frozenset()
-    sound: set[str] = set()
-    for _ in range(ATTEMPTS):
-        with _collisions_told(remote):
-            plan = plan_sync(workspace.history, remote, author=workspace.author, now=workspace.now())
-        own_records |= plan.own_records
-        with uploaded(workspace, settings, plan, sound=sound):
-            is_pushed = push_plan(workspace.history, plan)
-        if is_pushed:
-            pushed |= {claim.id: claim for claim in plan.unpublished}
-            other_pushed |= plan.other_unpublished
-            if adopt_plan(workspace.history, plan):
-                return _report([*adopted, plan], pushed, other_pushed, own_records)
-            with _collisions_told(remote):
-                joined = join_plan(workspace.history, plan, author=workspace.author, now=workspace.now())
-            if joined is not None:
-                adopted.append(joined)
-                own_records |= joined.own_records
-        time.sleep(random.random() * _LONGEST_PAUSE)  # noqa: S311  # chance spreads those who sync at once
-    raise LockTimeoutError(
-        f"others kept publishing to {remote} or saving here: {ATTEMPTS} attempts to sync were overtaken",
-        hint="try again; nothing is lost",
-        remote=name,
-    )
+    return settings
 
 
 @contextmanager
@@ -173,30 +175,51 @@ def _collisions_told(remote: Remote) -> Iterator[None]:
         ) from error
 
 
-def _report(
-    adopted: Sequence[SyncPlan],
-    pushed: dict[str, Claim],
-    other_pushed: frozenset[tuple[str, ...]],
-    own_records: frozenset[tuple[str, ...]],
-) -> SyncReport:
-    """What the plans that were adopted, one after another, come to, without the records of this sync's own merges."""
-    other_fetched = frozenset[tuple[str, ...]]().union(*(plan.other_fetched for plan in adopted))
-    fetched = {claim.id: claim for plan in adopted for claim in plan.fetched}
+class _Rounds:
+    """What the rounds of one sync have come to: it plans anew where others were faster."""
+
+    def __init__(self) -> None:
+        self.adopted: list[SyncPlan] = []
+        """The plans whose commits this ledger has held, one after another."""
+        self.pushed: dict[str, Claim] = {}
+        self.other_pushed: frozenset[tuple[str, ...]] = frozenset()
+        self.own_records: frozenset[tuple[str, ...]] = frozenset()
+        """Those of this sync's own merges, which are no news to either side."""
+
+    def note_made(self, plan: SyncPlan) -> None:
+        """Note a plan, whatever becomes of it: its merge may have made records."""
+        self.own_records |= plan.own_records
+
+    def note_pushed(self, plan: SyncPlan) -> None:
+        """Note that the remote holds the commit of a plan."""
+        self.pushed |= {claim.id: claim for claim in plan.unpublished}
+        self.other_pushed |= plan.other_unpublished
+
+    def note_adopted(self, plan: SyncPlan) -> None:
+        """Note that this ledger holds the commit of a plan."""
+        self.adopted.append(plan)
+
+
+def _report(rounds: _Rounds) -> SyncReport:
+    """What all rounds come to together, the last of which has adopted its plan."""
+    other_fetched = frozenset[tuple[str, ...]]().union(*(plan.other_fetched for plan in rounds.adopted))
+    fetched = {claim.id: claim for plan in rounds.adopted for claim in plan.fetched}
     moved: dict[str, tuple[Claim, Claim]] = {}
-    for before, after in (move for plan in adopted for move in plan.moved):
+    for before, after in (move for plan in rounds.adopted for move in plan.moved):
         moved[before.id] = moved.get(before.id, (before,))[0], after
+    last = rounds.adopted[-1]
     return SyncReport(
-        remote=adopted[-1].remote.name,
-        commit=adopted[-1].tip,
-        pushed=_labels(pushed.values()),
+        remote=last.remote.name,
+        commit=last.tip,
+        pushed=_labels(rounds.pushed.values()),
         fetched=_labels(fetched.values()),
         renumbered=tuple(
             Renumbered(id=after.id, before=before.label, after=after.label)
             for before, after in moved.values()
             if before.label != after.label
         ),
-        other_pushed=len(other_pushed - own_records),
-        other_fetched=len(other_fetched - own_records),
+        other_pushed=len(rounds.other_pushed - rounds.own_records),
+        other_fetched=len(other_fetched - rounds.own_records),
     )
 
 
