@@ -230,20 +230,7 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
     # A cached listing would answer "no" for an object that somebody else has put since.
     options = {"use_listings_cache": False} if protocol in _OBJECT_STORES else {}
     shown = _without_secrets(url)
-    chain = url.split("://", maxsplit=1)[0].split("::")
-    copies = _COPIES.intersection(chain)
-    if copies:
-        raise ArgumentError(
-            f"the store {shown} would be read through copies that {min(copies)} keeps and nobody checks",
-            hint="give the URL behind it; the ledger has a cache of its own (specs/stores.md, 5)",
-            url=shown,
-        )
-    if _FOLDERS.intersection(chain[1:]):
-        raise ArgumentError(
-            f"the store {shown} would be a folder in which nothing is made durable",
-            hint="give the path of that folder",
-            url=shown,
-        )
+    _refuse_chained(url, shown)
     try:
         get_filesystem_class(protocol)
         _quieten()
@@ -264,6 +251,24 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
         raise _refusal(error, shown, "open") from error
     _hurry(files)
     return files, str(root)
+
+
+def _refuse_chained(url: str, shown: str) -> None:
+    """Raise `ArgumentError` for a URL of fsspec's with a cache in front, or with a folder behind."""
+    chain = url.split("://", maxsplit=1)[0].split("::")
+    copies = _COPIES.intersection(chain)
+    if copies:
+        raise ArgumentError(
+            f"the store {shown} would be read through copies that {min(copies)} keeps and nobody checks",
+            hint="give the URL behind it; the ledger has a cache of its own (specs/stores.md, 5)",
+            url=shown,
+        )
+    if _FOLDERS.intersection(chain[1:]):
+        raise ArgumentError(
+            f"the store {shown} would be a folder in which nothing is made durable",
+            hint="give the path of that folder",
+            url=shown,
+        )
 
 
 def _quieten() -> None:
