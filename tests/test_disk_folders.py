@@ -3,15 +3,18 @@
 import errno
 import fcntl
 import os
+import resource
 import signal
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 
-from ledger.disk import folder_beside, make_directory, names_in, remove_folder
+from ledger.disk import folder_beside, make_directory, names_in, remove_folder, temporary_folder
 from ledger.errors import StorageError
+from tests.crash.survival import in_a_fork
 
 
 def test_a_folder_that_cannot_be_closed_hides_no_other_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,3 +88,16 @@ def test_a_folder_that_another_makes_meanwhile_is_as_good(tmp_path: Path, monkey
     monkeypatch.setattr(os, "mkdir", overtaken)
     make_directory(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_that_no_folder_takes_a_temporary_file_is_reported() -> None:
+    """On a machine whose disk is full that is a StorageError, which says how to name a folder on another one."""
+
+    def ask() -> str:
+        tempfile.tempdir = None
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        with pytest.raises(StorageError, match="cannot write a temporary file: No usable") as caught:
+            temporary_folder()
+        return caught.value.hint
+
+    assert "in TMPDIR" in in_a_fork(ask)
