@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -495,8 +496,12 @@ def test_a_version_published_since_the_plan_is_needed(used: Ledger) -> None:
     assert LARGE[::-1] == Ledger.open(used.path).load("x")
 
 
-def test_a_table_that_was_put_back_since_the_plan_is_believed(ledger: Ledger) -> None:
-    """A save of the same bytes that wrote their table and died makes needed again what the plan calls spare."""
+@pytest.mark.parametrize("rounded", [0, 1], ids=["a fine clock", "a coarse clock"])
+def test_a_table_that_was_put_back_since_the_plan_is_believed(ledger: Ledger, rounded: int) -> None:
+    """A save of the same bytes that wrote their table and died makes needed again what the plan calls spare.
+
+    Where a disk keeps whole seconds, the table seems to have been there a moment before the plan.
+    """
     content = ledger.save(LARGE, "weights").content
     before = load_table(ledger.store, content, label="x").runs
     make_mostly_dead(ledger, "weights", dead=2)
@@ -505,8 +510,44 @@ def test_a_table_that_was_put_back_since_the_plan_is_believed(ledger: Ledger) ->
     assert () == plan.rewrites
     assert {pack_key(pack) for pack, _, _ in before} <= {each.key for each in plan.spare}
     put_runs(ledger.store, content, before)
+    if rounded:
+        os.utime(store_of(ledger) / table_key(content.digest), (plan.began - rounded, plan.began - rounded))
     execute_gc(ledger, plan)
     assert [LARGE] == values_of(ledger)
+
+
+def test_what_is_no_longer_old_stays(used: Ledger) -> None:
+    """A pack that another gc has rewritten since the plan is there for readers of the old table for 14 days more."""
+    waste(used, LARGE[::-1])
+    grow_old(used)
+    plan = plan_gc(used)
+    young, old = sorted(each.key for each in plan.spare)
+    os.utime(store_of(used) / young)
+    assert (old,) == execute_gc(used, plan).removed
+    assert (store_of(used) / young).exists()
+
+
+def test_a_store_that_takes_the_place_of_the_one_waited_for_keeps_all(used: Ledger, tmp_path: Path) -> None:
+    """Another disk may be mounted there before gc is alone; what is spare here may be what a version there needs."""
+    other = Ledger.init(tmp_path / "other")
+    other.save("never published", "x")
+    give_up(used)
+    grow_old(used)
+    grow_old(other)
+    plan = plan_gc(used)
+    held = hold(used.store, timeout=1)
+    with ThreadPoolExecutor(1) as pool:
+        collecting = pool.submit(execute_gc, used, plan)
+        while not (store_of(used) / "store.json.wanted").exists():
+            time.sleep(0.01)
+        store_of(used).rename(tmp_path / "away")
+        store_of(other).rename(store_of(used))
+        held.release()
+        with pytest.raises(StoreMismatchError):
+            collecting.result(20)
+    store_of(used).rename(store_of(other))
+    (tmp_path / "away").rename(store_of(used))
+    assert ["never published"] == values_of(other)
 
 
 @pytest.fixture
