@@ -140,13 +140,22 @@ def plant_event(ledger: Ledger) -> None:
     plant(ledger, {"/".join((*ledger.get("weights", 1).claim.path, f"{uuid.uuid4()}.json")): b"{}"})
 
 
-def lose_artifacts(ledger: Ledger) -> None:
-    tree = git(ledger, "rev-parse", "main:artifacts")
+def lose_folder(ledger: Ledger, path: str) -> None:
+    """Lose the tree of a folder of the history."""
+    tree = git(ledger, "rev-parse", f"main:{path}")
     loosen(ledger)
     (ledger.git_dir / "objects" / tree[:2] / tree[2:]).unlink()
 
 
-@pytest.mark.parametrize("hide", [lose_table, plant_event, lose_artifacts])
+def lose_artifacts(ledger: Ledger) -> None:
+    lose_folder(ledger, "artifacts")
+
+
+def lose_versions(ledger: Ledger) -> None:
+    lose_folder(ledger, "/".join(ledger.get("weights", 1).claim.path[:-1]))
+
+
+@pytest.mark.parametrize("hide", [lose_table, plant_event, lose_artifacts, lose_versions])
 def test_where_damage_hides_what_is_needed_nothing_is_an_orphan(shared: Ledger, hide: Callable[[Ledger], None]) -> None:
     """Bytes are not said to be needed by no version where a record or table that may name them cannot be read."""
     hide(shared)
@@ -163,6 +172,32 @@ def test_what_may_be_needed_is_a_problem_where_it_is_damaged(shared: Ledger) -> 
     report = shared.verify()
     assert f"packs/{pack.parent.name}/{pack.name}" in [problem.object for problem in report.problems]
     assert () == report.orphans
+
+
+def test_what_later_versions_need_is_no_orphan(shared: Ledger) -> None:
+    """At a revision, what was saved after it is in the store, too, and no version there names it."""
+    then = shared.revision
+    shared.save(noise(500_000, seed=3), "later")
+    report = shared.at(then).verify()
+    assert (True, ()) == (report.ok, report.orphans)
+
+
+@pytest.mark.parametrize("is_needed", [True, False])
+def test_what_goes_while_it_is_checked_is_missed_if_it_is_needed(shared: Ledger, *, is_needed: bool) -> None:
+    """An object that is there at the beginning and gone at the end is a problem, unless no version needs it."""
+    key = "/".join(stored(shared, "chunks")[0].parts[-3:])
+    if not is_needed:
+        before = stored(shared, "chunks")
+        waste(shared)
+        [key] = ["/".join(path.parts[-3:]) for path in stored(shared, "chunks") if path not in before]
+    check = shared.checking()
+    pieces = check.pieces()
+    kept = (store_of(shared) / key).rename(shared.path / "kept")
+    assert set(pieces) == set(check.run(pieces))
+    report, expected = check.report(), [("missing", key)] if is_needed else []
+    assert expected == [(problem.kind, problem.object) for problem in report.problems]
+    assert not any(orphan.is_damaged for orphan in report.orphans)
+    kept.rename(store_of(shared) / key)
 
 
 def test_a_version_among_which_something_stands_needs_its_bytes(shared: Ledger) -> None:
@@ -260,6 +295,16 @@ def test_records_of_runs_are_checked(ledger: Ledger) -> None:
     plant(ledger, {f"{day}/junk.json": canonical({"kind": "run"}), "stray.txt": b"x", "cache/ab/y.json": b"{}"})
     labels = sorted(problem.label for problem in ledger.verify(deep=False).problems)
     assert ["cache/ab/y.json", f"{day}/junk.json", "stray.txt"] == labels
+
+
+def test_each_that_has_lost_its_registered_data_is_named(ledger: Ledger) -> None:
+    """Of two versions that list the same data, the second misses it as the first does, without reading any."""
+    (data := store_of(ledger) / "data.csv").write_text("a,b")
+    ledger.register(data, "one")
+    ledger.register(data, "two")
+    data.unlink()
+    assert ["one@1", "two@1"] == sorted(problem.label for problem in ledger.verify(deep=False).problems)
+    data.write_text("a,b")
 
 
 def test_what_is_no_version_is_among_none(shared: Ledger) -> None:
