@@ -102,17 +102,6 @@ def test_a_deleted_store_comes_back(kept: Ledger) -> None:
     assert expected == values_of(kept)
 
 
-def test_what_was_bad_is_kept(kept: Ledger) -> None:
-    """The damaged bytes lie in the quarantine, under the name they had; nothing else does."""
-    path = stored(kept, "packs")
-    damage(path)
-    bad = path.read_bytes()
-    found = repair(kept, str(kept.path.parent / "copy"))
-    key = path.relative_to(kept.path).as_posix()
-    assert {key: bad} == files_below(found.quarantine)
-    assert found.quarantine.parent == kept.path / QUARANTINE
-
-
 def _lose_pack(ledger: Ledger) -> None:
     pack = next((ledger.git_dir / "objects" / "pack").glob("*.pack"))
     for suffix in (".pack", ".idx"):

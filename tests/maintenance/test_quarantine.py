@@ -1,0 +1,82 @@
+"""What a repair keeps of what was bad, and where."""
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.errors import StorageError
+from ledger.history import mending
+from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source, plan_repair
+from tests.kit.contents import noise
+from tests.kit.ledgers import damage, files_below, store_of, values_of
+
+NOW = dt.datetime(2026, 11, 23, 10, 0, 0, 123456, dt.UTC)
+
+
+@pytest.fixture
+def kept(ledger: Ledger) -> Ledger:
+    """A small version and a large one; beside it a whole copy of the ledger."""
+    ledger.save({"rows": 1}, "iris")
+    ledger.save(noise(700_000), "weights")
+    shutil.copytree(ledger.path, ledger.path.parent / "copy")
+    return ledger
+
+
+def repair(ledger: Ledger) -> Repaired:
+    fresh = Ledger.open(ledger.path)
+    return execute_repair(fresh, plan_repair(fresh, find_source(fresh, ledger.path.parent / "copy")), now=NOW)
+
+
+def damage_pack(ledger: Ledger) -> Path:
+    """Change a byte of a pack of the store."""
+    path = max(path for path in (store_of(ledger) / "packs").rglob("*") if path.is_file())
+    damage(path)
+    return path
+
+
+def damage_history(ledger: Ledger) -> None:
+    for pack in (ledger.git_dir / "objects" / "pack").glob("*.pack"):
+        damage(pack)
+
+
+def test_what_was_bad_is_kept(kept: Ledger) -> None:
+    """The damaged bytes lie in the quarantine, under the name they had; nothing else does."""
+    path = damage_pack(kept)
+    bad = path.read_bytes()
+    found = repair(kept)
+    key = path.relative_to(kept.path).as_posix()
+    assert {key: bad} == files_below(found.quarantine)
+    assert found.quarantine.parent == kept.path / QUARANTINE
+
+
+def test_each_round_keeps_what_it_finds_in_a_folder_of_its_own(kept: Ledger) -> None:
+    """What shows when the history is mended takes no place of what was kept before."""
+    damage_pack(kept)
+    damage_history(kept)
+    first = repair(kept).quarantine
+    assert [first.name, f"{first.name}-2"] == sorted(path.name for path in first.parent.iterdir())
+
+
+def test_nothing_is_kept_behind_a_link(kept: Ledger, tmp_path: Path) -> None:
+    """A ledger may come from anybody: a link in the place of the quarantine leads to a folder of somebody's own."""
+    damage_pack(kept)
+    (tmp_path / "own").mkdir()
+    (kept.path / QUARANTINE).symlink_to(tmp_path / "own")
+    with pytest.raises(StorageError, match=f"cannot write in {kept.path}/{QUARANTINE}: it is a link"):
+        repair(kept)
+    assert [] == list((tmp_path / "own").iterdir())
+    (kept.path / QUARANTINE).unlink()
+    repair(kept)
+
+
+def test_many_objects_come_back_in_more_than_one_pack(kept: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them do, though no pack is made of more than some at a time."""
+    monkeypatch.setattr(mending, "_PACK_OBJECTS", 3)
+    expected = values_of(kept)
+    shutil.rmtree(kept.git_dir / "objects" / "pack")
+    assert repair(kept).report.ok
+    assert len(list((kept.git_dir / "objects" / "pack").glob("*.pack"))) > 2
+    assert expected == values_of(kept)
