@@ -381,6 +381,16 @@ def test_what_cannot_be_kept_is_in_memory_or_an_error(tmp_path: Path) -> None:
     assert ["catalog"] == os.listdir(path.parent)
 
 
+def test_no_catalog_is_written_behind_a_link(tmp_path: Path) -> None:
+    """A ledger may come from anybody: where its cache is a link, files of the same names are the user's own."""
+    (own := tmp_path / "own").mkdir()
+    (own / "catalog").write_bytes(b"precious")
+    (tmp_path / "cache").symlink_to("own")
+    with pytest.raises(StorageError, match=f"cannot write in {tmp_path}/cache: it is a link"):
+        update_catalog(tmp_path / "cache" / "catalog", None, [put(Model(), 1, "x")], COMMIT)
+    assert [b"precious"] == [path.read_bytes() for path in own.iterdir()]
+
+
 def test_what_dead_writers_left_goes_after_an_hour(tmp_path: Path) -> None:
     """A temporary file that nobody has touched for an hour is removed by the next who writes a catalog anew.
 
