@@ -314,6 +314,18 @@ def test_where_nothing_can_be_held_nobody_is_alone(tmp_path: Path, monkeypatch: 
     assert [path] == list(tmp_path.iterdir())  # else everybody would give way to one who waits for ever
 
 
+def test_a_hold_that_a_failing_disk_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where files can be locked, whoever cannot hold one must not go on without: gc would not wait for them."""
+
+    def fail(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (path := tmp_path / "store.json").touch()
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(StorageError, match=f"cannot lock {path}"):
+        Hold(path, timeout=0)
+
+
 def test_a_fifo_in_the_place_of_who_waits_keeps_nobody_waiting(tmp_path: Path) -> None:
     """Who may write to a shared folder can put one there; it is passed over, and goes when somebody waits."""
     path, sign = tmp_path / "held", tmp_path / "held.wanted"
@@ -358,6 +370,22 @@ def test_a_holder_that_may_live_is_not_called_dead(tmp_path: Path) -> None:
         with LockFile(tmp_path / "lock").hold(timeout=1) as held:
             assert died == held.holder_died
             assert f"pid {os.getpid()} on {host}" == (tmp_path / "lock").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_holder_of_another_user_is_not_called_dead(tmp_path: Path) -> None:
+    """Whoever shares a ledger may not signal the others' processes, which says that they live."""
+    (tmp_path / "lock").write_text(f"pid {os.getpid()} on {os.uname().nodename}")
+    (tmp_path / "lock").chmod(0o666)
+    tmp_path.chmod(0o755)
+
+    def hold_as_stranger() -> bool:
+        os.chdir(tmp_path)
+        os.setuid(54321)
+        with LockFile(Path("lock")).hold(timeout=1) as held:
+            return held.holder_died
+
+    assert not in_a_fork(hold_as_stranger)
 
 
 def test_an_open_file_that_nobody_holds_any_more_is_free(tmp_path: Path) -> None:
