@@ -109,6 +109,16 @@ def test_the_number_of_attempts_is_bounded() -> None:
     assert (UNHEARD_ATTEMPTS + ATTEMPTS, sum(pauses) > 30) == (inner.asked, True)
 
 
+def test_a_store_that_has_answered_is_asked_as_often_as_one_that_is_busy() -> None:
+    """It was there a moment ago: that nothing is heard of it may be a network that comes back."""
+    inner = Failing()
+    store = RetryingStore(inner, sleep=lambda _: None)
+    store.get(KEY)
+    inner.errors = [*busy(100)]
+    with pytest.raises(StoreUnavailableError, match="busy, 12 times"):
+        store.get(KEY)
+
+
 def test_the_time_is_bounded() -> None:
     """No attempt begins when patience is over."""
     inner, now = Failing(*busy(100)), iter([0.0, 1.0, PATIENCE + 1])
