@@ -542,7 +542,7 @@ def test_a_store_that_takes_the_place_of_the_one_waited_for_keeps_all(used: Ledg
             time.sleep(0.01)
         store_of(used).rename(tmp_path / "away")
         store_of(other).rename(store_of(used))
-        held.release()
+        held.let_go()
         with pytest.raises(StoreMismatchError):
             collecting.result(20)
     store_of(used).rename(store_of(other))
