@@ -66,9 +66,14 @@ def _write_zip(reader: ContentReader, path: Path) -> None:
     import zipfile
 
     with open(path, "xb") as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+        archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
+        try:
             for entry in reader.files:
                 _add(archive, reader, entry)
+            archive.close()
+        except BaseException:
+            archive.fp = None  # nothing more is written: to close what broke off in a file is an error of its own
+            raise
         # Before it is renamed: otherwise a power cut could leave the name without the bytes.
         file.flush()
         sync_file(file.fileno())

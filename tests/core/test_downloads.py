@@ -1,12 +1,16 @@
 """`download_files`: every file of any size, byte for byte, whole or not at all."""
 
 import os
+import sys
 import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -215,6 +219,34 @@ def test_a_missing_folder_is_named(tree: ArtifactVersion, tmp_path: Path) -> Non
     """Where the folder of the zip does not exist, the error is a FileNotFoundError that names it."""
     with pytest.raises(FileNotFoundError, match="nowhere"):
         tree.download_files(tmp_path / "nowhere" / "x.zip")
+
+
+def test_an_interrupt_comes_out_as_it_is(ledger: Ledger, tmp_path: Path) -> None:
+    """Wherever Ctrl-C strikes as the library begins a file of a zip, no error of it hides that, and nothing is left."""
+    version = ledger.save(write_files(tmp_path / "d", {"a": b"a", "b": b"b"}), "d")
+    met = set[int]()
+    is_struck = True
+
+    def strike(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal is_struck
+        code = frame.f_code
+        if is_struck or code.co_filename != zipfile.__file__ or code.co_name not in ("open", "_open_to_write"):
+            return None
+        if event == "line" and frame.f_lineno not in met:
+            met.add(frame.f_lineno)
+            is_struck = True
+            raise KeyboardInterrupt
+        return strike
+
+    (tmp_path / "out").mkdir()
+    while is_struck:
+        is_struck = False
+        sys.settrace(strike)
+        with suppress(KeyboardInterrupt):
+            version.download_files(tmp_path / "out" / "x.zip")
+        sys.settrace(None)
+        assert (["x.zip"] if not is_struck else []) == os.listdir(tmp_path / "out")
+    assert len(met) > 20
 
 
 def test_a_failure_leaves_no_half_zip(ledger: Ledger, tmp_path: Path) -> None:
