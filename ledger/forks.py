@@ -10,7 +10,9 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Generic, Protocol, Self, TypeVar, overload
+
+_Found = TypeVar("_Found")
 
 UNFORKED = threading.RLock()
 """While a thread has it, nobody makes a fork."""
@@ -54,6 +56,31 @@ class ThreadLock:
     def after_fork(self) -> None:
         """Be free."""
         self._lock = threading.Lock()
+
+
+class cached_property(Generic[_Found]):  # noqa: N801  # in the place of that of functools
+    """A property that is found once. That of ``functools`` has a lock in Python 3.11, which may be taken in a fork.
+
+    Threads that look at once may each find it; all get what the first one found.
+    """
+
+    def __init__(self, find: Callable[[Any], _Found]) -> None:
+        self._find = find
+        self._name = ""
+        self.__doc__ = find.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, thing: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, thing: object, owner: type) -> _Found: ...
+    def __get__(self, thing: object, owner: type) -> Self | _Found:
+        if thing is None:
+            return self
+        found: _Found = thing.__dict__.setdefault(self._name, self._find(thing))
+        return found
 
 
 def _in_fork() -> None:

@@ -1,12 +1,13 @@
 """What a fork does not take over from its parent's other threads."""
 
 import contextlib
+import signal
 import sys
 import threading
 from types import FrameType
 from typing import Any
 
-from ledger.forks import UNFORKED, ThreadLock
+from ledger.forks import UNFORKED, ThreadLock, cached_property
 from tests.crash.survival import in_a_fork
 
 
@@ -31,6 +32,52 @@ def test_a_lock_of_another_thread_is_free_in_a_fork() -> None:
     finally:
         done.set()
         holder.join()
+
+
+def test_what_another_thread_is_finding_can_be_found_in_a_fork() -> None:
+    """A fork made while a thread finds a cached property finds it for itself, and for other things as well."""
+    begun, done = threading.Event(), threading.Event()
+
+    class Slow:
+        @cached_property
+        def found(self) -> str:
+            begun.set()
+            done.wait()
+            return "found"
+
+    def find() -> str:
+        signal.alarm(20)  # rather than waiting for ever
+        done.set()
+        return "".join(thing.found for thing in (shared, Slow()))
+
+    shared = Slow()
+    finder = threading.Thread(target=lambda: shared.found)
+    finder.start()
+    begun.wait()
+    try:
+        assert "foundfound" == in_a_fork(find)
+    finally:
+        done.set()
+        finder.join()
+
+
+def test_threads_that_find_something_at_once_get_the_same() -> None:
+    """Each finds a cached property, and all have what the first one found, then and later."""
+    both = threading.Barrier(2)
+
+    class Slow:
+        @cached_property
+        def found(self) -> object:
+            both.wait()
+            return object()
+
+    slow, got = Slow(), list[object]()
+    finders = [threading.Thread(target=lambda: got.append(slow.found)) for _ in range(2)]
+    for finder in finders:
+        finder.start()
+    for finder in finders:
+        finder.join()
+    assert [slow.found] * 2 == got
 
 
 def test_an_interrupt_leaves_no_lock_taken() -> None:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, BinaryIO, Literal
 
 from ledger.blobs.answers import CONFLICT, NOT_IMPLEMENTED, is_beyond_the_end, is_transient, read_answer, refusal
@@ -22,6 +22,7 @@ from ledger.blobs.registered import refuse_replacing
 from ledger.blobs.requests import answer
 from ledger.blobs.spooled import blocks_of, holds_file, size_of_file, whole
 from ledger.errors import LedgerError, StorageError
+from ledger.forks import cached_property
 from ledger.notices import warn_user
 
 _SILENT_SECONDS = 120.0

@@ -4,7 +4,6 @@ Pure but for reading. A catalog is made of a few segments, the oldest first; a n
 ones that no longer hold. Its answers are the ones that walking through the history would give (specs/catalog.md, 1).
 """
 
-import functools
 import heapq
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from ledger.catalog.lines import ID, ORDER, POSITION, Place, columns_of, key_of, place_of
 from ledger.catalog.queries import Query
 from ledger.catalog.segments import Segment
+from ledger.forks import cached_property
 from ledger.ids import dashed
 
 
@@ -65,7 +65,7 @@ class Catalog:
         replaced = self._replaced_after[number]
         return (line for line in lines if key_of(line) not in replaced) if replaced else lines
 
-    @functools.cached_property
+    @cached_property
     def _replaced_after(self) -> list[frozenset[bytes]]:
         """For each segment, the keys that newer ones replace."""
         keys: frozenset[bytes] = frozenset()

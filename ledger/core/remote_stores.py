@@ -29,6 +29,7 @@ from ledger.errors import (
     StoreMismatchError,
     StoreUnavailableError,
 )
+from ledger.forks import cached_property
 from ledger.lookup import (
     CONFIG_FILE,
     DEFAULT_STORE,
@@ -69,7 +70,7 @@ class RemoteStores:
         self._has_published = has_published
         self._forget = forget
 
-    @functools.cached_property
+    @cached_property
     def stores(self) -> tuple[Store, ...]:
         """The stores themselves; one that is away, or cannot be opened, is an error when it is asked."""
         return tuple(map(self._opened, self._remote_of))
@@ -110,7 +111,7 @@ class RemoteStores:
                     remote=name,
                 )
 
-    @functools.cached_property
+    @cached_property
     def _optional(self) -> tuple[Store, ...]:
         return tuple(OptionalStore(without_secrets(url), functools.partial(self._open, url)) for url in self._remote_of)
 
@@ -143,7 +144,7 @@ class RemoteStores:
         name = self._remote_of[url]
         return setting_named(self._ledger_dir, store_setting(name, self._config.remotes[name]))
 
-    @functools.cached_property
+    @cached_property
     def _remote_of(self) -> dict[str, str]:
         """The URL of each store, with the name of the first remote that has it."""
         found: dict[str, str] = {}

@@ -5,7 +5,6 @@ the packages below know nothing of each other.
 """
 
 import datetime as dt
-import functools
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ from ledger.core.remote_stores import RemoteStores
 from ledger.core.trust import TrustFile
 from ledger.disk import Hold
 from ledger.errors import FormatError, IntegrityError, LedgerError, ReadOnlyError, StoreMismatchError
+from ledger.forks import cached_property
 from ledger.history import History, Snapshot, git_identity, host_identity
 from ledger.ids import CommitId
 from ledger.lookup import Access, View, read_config, setting_named, settings_state, store_url
@@ -81,17 +81,17 @@ class Workspace(View):
         """What handles do with bytes."""
         return VersionAccess(self)
 
-    @functools.cached_property
+    @cached_property
     def cache(self) -> ObjectCache:
         """Where pieces of distant stores are kept, if the settings want that."""
         return ObjectCache(cache_folder(self.environment), self.config.cache_limit)
 
-    @functools.cached_property
+    @cached_property
     def mapped(self) -> MappedCopies:
         """Where files lie that were put together to be mapped, if the settings want that."""
         return MappedCopies(mapped_folder(self.path), self.config.cache_limit)
 
-    @functools.cached_property
+    @cached_property
     def store(self) -> Store:
         """The store, checked to be the one that this ledger was made with."""
         store = self.unchecked_store()
@@ -181,7 +181,7 @@ class Workspace(View):
             refuse_foreign_folders(self.path, self.config)
             self._has_own_folders = True
 
-    @functools.cached_property
+    @cached_property
     def author(self) -> str:
         """The user, as records and commits name them."""
         return user_identity(self.path.parent, self.environment)
@@ -202,7 +202,7 @@ class _Stores:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    @functools.cached_property
+    @cached_property
     def remotes(self) -> RemoteStores:
         """The stores of the remotes: what others saved is read there until somebody copies it."""
         workspace = self._workspace
@@ -214,7 +214,7 @@ class _Stores:
             forget=workspace.forget_remotes,
         )
 
-    @functools.cached_property
+    @cached_property
     def all(self) -> Store:
         """The own store, and these behind it."""
         return self.remotes.behind(self._workspace.store)

@@ -8,10 +8,11 @@ The caller holds the lock of those who fold during each slice, and during `put_i
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import NoReturn
 
 from ledger.errors import IntegrityError
+from ledger.forks import cached_property
 from ledger.history.deltas import encode_delta
 from ledger.history.entries import (
     NAME_DELTA,

@@ -4,12 +4,12 @@ import itertools
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger.disk import names_in, read_file, storage_errors
 from ledger.errors import StorageError
+from ledger.forks import cached_property
 from ledger.history.entries import PackDamage, read_head
 from ledger.history.forms import decode_commit
 from ledger.history.indexing import is_sound

@@ -6,7 +6,6 @@ downloading and showing go through the ledger that the handle came from.
 
 import copy
 import datetime as dt
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -14,6 +13,7 @@ from uuid import UUID
 
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import ArgumentTypeError, FormatError, IntegrityError, PathNotFoundError
+from ledger.forks import cached_property
 from ledger.history import Claim, Snapshot
 from ledger.ids import VersionId
 from ledger.lookup.access import FileReader, PythonType
@@ -254,15 +254,15 @@ class ArtifactVersion:
             )
         return found
 
-    @functools.cached_property
+    @cached_property
     def _facts(self) -> Facts:
         return self._source if isinstance(self._source, Facts) else self._view.facts(self._source, self._claim)
 
-    @functools.cached_property
+    @cached_property
     def _reader(self) -> FileReader:
         return self._view.access.reader(self._facts)
 
-    @functools.cached_property
+    @cached_property
     def _by_path(self) -> dict[str, FileEntry]:
         return {file.path: file for file in self._reader.files}
 

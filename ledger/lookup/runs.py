@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from uuid import UUID
 
 from ledger.errors import IntegrityError, RunNotFoundError, StepInterfaceError
+from ledger.forks import cached_property
 from ledger.history import Snapshot
 from ledger.ids import VersionId
 from ledger.lookup.handles import ArtifactVersion, refuse_other_than_version
@@ -81,18 +82,18 @@ class StepRun:
         """The plain arguments."""
         return dict(decode_values(self._record.parameters))
 
-    @functools.cached_property
+    @cached_property
     def inputs(self) -> dict[str, ArtifactVersion]:
         """The versions that the step took, by argument."""
         arguments = (input for input in self._record.inputs if input.argument)
         return self._by_name("input", ((input.argument, self._version(input.name, input.id)) for input in arguments))
 
-    @functools.cached_property
+    @cached_property
     def loaded(self) -> tuple[ArtifactVersion, ...]:
         """The versions that the step's body loaded by itself."""
         return tuple(self._version(input.name, input.id) for input in self._record.inputs if not input.argument)
 
-    @functools.cached_property
+    @cached_property
     def outputs(self) -> dict[str, ArtifactVersion]:
         """The versions that the step gave, by output."""
         versions = ((output.output, self._version(output.name, output.id)) for output in self._record.outputs)
@@ -108,7 +109,7 @@ class StepRun:
             )
         return next(iter(self.outputs.values()))
 
-    @functools.cached_property
+    @cached_property
     def saved(self) -> tuple[ArtifactVersion, ...]:
         """The versions that the step's body saved by itself."""
         return tuple(self._version(saved.name, saved.id) for saved in self._record.saved)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from ledger.errors import ArgumentTypeError, InvalidNameError, StepInterfaceError
+from ledger.forks import cached_property
 from ledger.records import Name, check_name
 from ledger.runtime.annotations import signature_of
 from ledger.wording import shown, shown_with_type
@@ -59,7 +60,7 @@ class Declared(Generic[Function]):
             return super().__reduce_ex__(protocol)
         return _with_chosen, (*place, {key: vars(self)[key] for key in self._chosen})
 
-    @functools.cached_property
+    @cached_property
     def _maker(self) -> Callable[[], Any]:
         """A function that makes it again; its name makes it an attribute of this object in the program's main module.
 
