@@ -1,9 +1,11 @@
 """A delta makes of its base what it was made for, and nothing else of anything."""
 
 import json
+import random
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,6 +152,39 @@ def test_what_is_no_delta_of_this_base_is_refused(
     delta = encode_delta(b"base", b"new text")
     with pytest.raises(ValueError, match=reason):
         apply_delta(b"base", damage(delta))
+
+
+@pytest.mark.parametrize("few", [0, 1 << 60], ids=["compiled", "ours"])
+@pytest.mark.parametrize("length", [127, 128, 254, 255, 0xFFFF, 0x10000, 0x1FFFE, 0x1FFFF])
+def test_pieces_of_any_length_make_their_target(length: int, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One instruction inserts or copies only so much, and the next one begins where it ends."""
+    monkeypatch.setattr(deltas, "_FEW", few)
+    text = random.Random(length).randbytes(length).replace(b"\n", b".")
+    for base, target in ((b"", text), (text, text), (text, b"new" + text)):
+        assert target == apply_delta(base, encode_delta(base, target))
+
+
+@pytest.mark.parametrize("few", [0, 1 << 60], ids=["compiled", "ours"])
+def test_a_copy_that_says_no_size_is_of_64_kib(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git writes such where a large object stays as it was, and whichever code reads it makes the same of it."""
+    monkeypatch.setattr(deltas, "_FEW", few)
+    base = random.Random(1).randbytes(70_000)
+    head = deltas._encode_size(len(base)) + deltas._encode_size(1 << 16)
+    assert base[: 1 << 16] == apply_delta(base, head + b"\x80")
+
+
+def test_little_more_is_made_than_a_delta_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few bytes may say to copy the base a thousand times: who fetches them from anybody has memory for no more."""
+    monkeypatch.setattr(deltas, "_FEW", 1 << 60)
+    base = bytes(1 << 16)
+    delta = deltas._encode_size(len(base)) + deltas._encode_size(10) + b"\x80" * 1000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="makes 65536 bytes or more, expected 10"):
+            apply_delta(base, delta)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
