@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ledger import Ledger
-from ledger.catalog import lines, read_catalog
+from ledger.catalog import LineChange, lines, read_catalog, update_catalog
 from ledger.catalog.segments import encode_segment
 from ledger.core.workspace import Workspace
 from ledger.errors import AmbiguousIdError
@@ -313,6 +313,18 @@ def test_a_line_that_no_version_has_is_damage(filled: Ledger, column: int, value
     assert version == Ledger.open(filled.path).get(version.id)
 
 
+def test_a_line_about_a_version_that_is_not_there_finds_none(filled: Ledger) -> None:
+    """A ledger from elsewhere may bring a catalog that says more than its history holds: a look-up does not."""
+    kept, stranger = read_catalog(catalog_of(filled)), str(uuid.uuid4())
+    assert kept is not None
+    columns = next(kept.live_lines()).split(b"\t")
+    columns[lines.ID] = stranger.encode()
+    update_catalog(catalog_of(filled), kept, [LineChange(b"\t".join(columns), None)], kept.commit)
+    snapshot = Ledger.open(filled.path)._view.snapshot()
+    assert ([], 0) == snapshot.claims_with_id(stranger.replace("-", ""))
+    assert None is snapshot.claim_by_id(Name(columns[lines.NAME].decode()), VersionId(stranger))
+
+
 def test_a_catalog_of_another_history_is_no_help(filled: Ledger, tmp_path: Path) -> None:
     """A catalog of a commit that is not there is made again."""
     other = Ledger.init(tmp_path / "other")
@@ -415,6 +427,14 @@ def test_lineage_of_an_old_version_is_found(filled: Ledger) -> None:
         assert version.claim == snapshot.claim_by_id(version.claim.name, version.claim.id)
     assert None is snapshot.claim_by_id(Name("a"), VersionId(str(uuid.uuid4())))
     assert None is snapshot.claim_by_id(Name("c"), filled.get("a").claim.id)
+
+
+def test_lineage_is_found_where_there_is_no_catalog(filled: Ledger) -> None:
+    """In the past none is made: the oldest version of an artifact is found by walking."""
+    oldest = filled.search(name="a")[0].claim
+    catalog_of(filled).unlink()
+    past = filled.at(filled.revision)._view.snapshot()
+    assert oldest == past.claim_by_id(oldest.name, oldest.id)
 
 
 SEARCHER = """
