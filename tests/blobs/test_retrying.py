@@ -1,6 +1,7 @@
 """Trying again: when, how often, how long."""
 
 import errno
+import io
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,10 @@ class Failing:
     def has(self, key: str) -> bool:
         return bool(self.get(key))
 
+    def etag(self, key: str, *, just_put: bool = False) -> str:
+        self.get(key)
+        return "as it was put" if just_put else "as it is"
+
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         del parts
         self.get(key)
@@ -62,20 +67,24 @@ def busy(count: int) -> list[StoreUnavailableError]:
     return [StoreUnavailableError("busy") for _ in range(count)]
 
 
-@pytest.mark.parametrize("call", ["get", "has", "put", "list", "delete"])
+@pytest.mark.parametrize("call", ["get", "get_into", "has", "size", "etag", "put", "put_file", "list", "delete"])
 def test_every_call_is_repeated(call: str) -> None:
     """Whatever is asked is asked again; a listing is not given in halves."""
     inner = Failing(*busy(2))
     store = RetryingStore(inner, sleep=lambda _: None)
     calls: dict[str, Callable[[], object]] = {
         "get": lambda: store.get(KEY),
+        "get_into": lambda: store.get_into(KEY, 0, memoryview(bytearray(5))),
         "has": lambda: store.has(KEY),
+        "size": lambda: store.size(KEY),
+        "etag": lambda: store.etag(KEY, just_put=True),
         "put": lambda: store.put(KEY, []),
+        "put_file": lambda: store.put_file(KEY, io.BytesIO()),
         "list": lambda: list(store.list("chunks")),
         "delete": lambda: store.delete(KEY),
     }
-    expected = {"get": b"bytes", "has": True, "list": [KEY]}.get(call)
-    assert (expected, 3) == (calls[call](), inner.asked)
+    answers = {"get": b"bytes", "get_into": 5, "has": True, "size": 5, "etag": "as it was put", "list": [KEY]}
+    assert (answers.get(call), 3) == (calls[call](), inner.asked)
 
 
 @pytest.mark.parametrize(
