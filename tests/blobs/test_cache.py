@@ -234,13 +234,21 @@ def test_the_cache_is_this_users_alone(cache: ObjectCache) -> None:
     assert {0o700, 0o600} == modes
 
 
-@pytest.mark.parametrize("how", ["open to others", "a link", "a file", "out of reach"])
+STRANGE = ["open to a group", "open to others", "a link", "a file", "out of reach"]
+if os.geteuid() == 0:
+    STRANGE.append("another user's")
+
+
+@pytest.mark.parametrize("how", STRANGE)
 def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path, how: str) -> None:
     """A cache that is not this user's alone is said to be so and left alone; saving and loading go on."""
     folder = tmp_path / "cache"
-    if how == "open to others":
+    if how.startswith("open"):
         folder.mkdir()
-        folder.chmod(0o777)
+        folder.chmod(0o770 if how == "open to a group" else 0o707)
+    elif how == "another user's":
+        folder.mkdir(mode=0o700)
+        os.chown(folder, 54321, 54321)
     elif how == "a link":
         (tmp_path / "elsewhere").mkdir(mode=0o700)
         folder.symlink_to(tmp_path / "elsewhere")
