@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -72,6 +73,30 @@ def test_a_stopped_holder_is_named_and_not_robbed(tmp_path: Path) -> None:
     assert {"holder": expected, "path": f"{tmp_path}/lock"} == caught.value.facts
     holder.send_signal(signal.SIGCONT)
     holder.communicate("")
+
+
+@pytest.mark.parametrize(("said", "told"), [(b"", "another process"), (b"pid \xff", "pid \ufffd")])
+def test_a_holder_that_is_not_named_is_told_as_far_as_can_be(tmp_path: Path, said: bytes, told: str) -> None:
+    """It may have had no room for its name, or be another program, whose text is no text of ours."""
+    with LockFile(tmp_path / "lock").hold(timeout=1):
+        (tmp_path / "lock").write_bytes(said)
+        with pytest.raises(LockTimeoutError) as caught:
+            LockFile(tmp_path / "lock").hold(timeout=0)
+    assert told == caught.value.facts["holder"]
+
+
+def test_a_lock_that_a_thread_waited_for_is_released_by_any(tmp_path: Path) -> None:
+    """Whoever publishes for many may end what another thread has begun."""
+    lock = LockFile(tmp_path / "lock")
+    first = lock.hold(timeout=1)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lock.hold, timeout=20)
+        time.sleep(0.05)
+        first.let_go()
+        second = waiting.result()
+        assert lock.try_hold() is None
+        second.let_go()
+        assert lock.try_hold() is not None
 
 
 def test_the_lock_goes_with_a_killed_holder_and_the_next_one_knows(tmp_path: Path) -> None:
