@@ -19,6 +19,8 @@ PATIENCE: Final = 0.5
 """Seconds of work before a bar appears."""
 
 _CHECKING = "checking"
+_SHARE_OF_NAME = 3
+"""What part of the line a name may take: a third."""
 
 
 @contextmanager
@@ -44,14 +46,20 @@ def pieces_on_terminal() -> Iterator[Callable[[int, int], None]]:
 
 def _columns_of_bytes() -> "Iterable[rich_progress.ProgressColumn]":
     from rich import progress as rich_progress
+    from rich.table import Column
 
-    return rich_progress.DownloadColumn(binary_units=True), rich_progress.TransferSpeedColumn()
+    whole = Column(no_wrap=True)
+    return (
+        rich_progress.DownloadColumn(binary_units=True, table_column=whole),
+        rich_progress.TransferSpeedColumn(table_column=whole),
+    )
 
 
 def _columns_of_pieces() -> "Iterable[rich_progress.ProgressColumn]":
     from rich import progress as rich_progress
+    from rich.table import Column
 
-    return (rich_progress.MofNCompleteColumn(),)
+    return (rich_progress.MofNCompleteColumn(table_column=Column(no_wrap=True)),)
 
 
 class Bar:
@@ -110,9 +118,11 @@ def _is_terminal() -> bool:
 def _new_bar(file: TextIO, columns: "Iterable[rich_progress.ProgressColumn]") -> "rich_progress.Progress":
     from rich import progress as rich_progress
     from rich.console import Console
+    from rich.table import Column
 
-    label = rich_progress.TextColumn("{task.description}", markup=False)
-    left = rich_progress.TimeRemainingColumn()
-    return rich_progress.Progress(
-        label, rich_progress.BarColumn(), *columns, left, console=Console(file=file), transient=True
-    )
+    console = Console(file=file)
+    # Where there is little room, the bar is short and a long name cut: what a line is for are its figures.
+    name = Column(no_wrap=True, max_width=console.width // _SHARE_OF_NAME)
+    label = rich_progress.TextColumn("{task.description}", markup=False, table_column=name)
+    left = rich_progress.TimeRemainingColumn(table_column=Column(no_wrap=True))
+    return rich_progress.Progress(label, rich_progress.BarColumn(), *columns, left, console=console, transient=True)

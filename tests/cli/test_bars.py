@@ -77,6 +77,25 @@ def test_long_work_is_shown_and_wiped(terminal: Terminal, clock: Clock, total: i
     assert terminal.getvalue().endswith("\x1b[2K")
 
 
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_long_name_leaves_room_for_the_figures(
+    terminal: Terminal, clock: Clock, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """However long a name is, all is on one line, and only the name and the bar are cut."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    bar = Bar(terminal, clock=clock)
+    for done in (0, 100 * MEBI):
+        bar.show(
+            Progress("save training::long_name_of_a_step::long_name_of_an_output", done, 300 * MEBI, finished=False)
+        )
+        clock.now += PATIENCE
+    drawn = terminal.getvalue()
+    bar.close()
+    assert "\n" not in drawn
+    assert "save training::lon" in drawn
+    assert "100.0/300.0 MiB" in drawn
+
+
 def test_a_terminal_that_is_gone_fails_no_work(
     terminal: Terminal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
