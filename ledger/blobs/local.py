@@ -17,6 +17,7 @@ from ledger.disk import (
     TEMPORARY_PREFIX,
     StagedFile,
     create_file,
+    is_folder,
     make_directory,
     open_regular,
     read_file,
@@ -129,9 +130,9 @@ class LocalStore:
         return _StagedFile(StagedFile(folder), self._path)
 
     def list(self, prefix: str) -> Iterator[str]:
-        """The keys of the files below a folder, in order; temporary files are no objects."""
+        """The keys of the files below a folder, in order; none below a file. Temporary files are no objects."""
         top = self._path(prefix.rstrip("/"))
-        for folder, folders, names in walk(top):
+        for folder, folders, names in walk(top) if is_folder(top) else ():
             folders.sort()
             for name in sorted(names):
                 if not name.startswith(TEMPORARY_PREFIX):

@@ -24,7 +24,17 @@ from ledger.blobs.packs import load_index
 from ledger.blobs.sought import THE_STORE
 from ledger.blobs.store import Store
 from ledger.blobs.tables import Run, put_runs, read_table
-from ledger.disk import Hold, alone, fresh_name, remove_if_there, status_of, storage_errors, walk, write_new_file
+from ledger.disk import (
+    Hold,
+    alone,
+    fresh_name,
+    is_folder,
+    remove_if_there,
+    status_of,
+    storage_errors,
+    walk,
+    write_new_file,
+)
 from ledger.errors import DiskFullError
 from ledger.records import Content
 
@@ -87,8 +97,8 @@ def files_among(store: LocalStore) -> tuple[list[str], list[str]]:
     """The keys of all objects, and the temporary files that writers which died have left among them."""
     keys: list[str] = []
     left: list[str] = []
-    for kind in OBJECT_KINDS:
-        for folder, _, names in walk(store.root / kind):
+    for top in filter(is_folder, (store.root / kind for kind in OBJECT_KINDS)):
+        for folder, _, names in walk(top):
             paths = [os.path.relpath(os.path.join(folder, name), store.root) for name in names]
             left += [path for path in paths if _LEFTOVER.fullmatch(os.path.basename(path))]
             keys += [path for path in paths if parse_key(path) is not None]

@@ -7,6 +7,7 @@ from pathlib import Path
 from ledger.blobs import OBJECT_KINDS, LocalStore, Store, create_store, is_deleted, refuse_other_store
 from ledger.disk import (
     fresh_name,
+    is_folder,
     is_link,
     links_below,
     mode_of,
@@ -68,7 +69,7 @@ def refuse_foreign_folders(ledger_dir: Path, config: Config) -> None:
         return
     root = ledger_dir / DEFAULT_STORE
     for kind in OBJECT_KINDS:
-        shards = links_below(root / kind, lambda _: False)
+        shards = links_below(root / kind, lambda _: False) if is_folder(root / kind) else ()
         for folder in (root / kind, *(root / kind / name for name in shards)):
             if is_link(folder) and not all(re.fullmatch(_OF_OBJECTS, name) for name in names_in(folder)):
                 refuse_linked(folder)

@@ -7,6 +7,8 @@ checks the ledger again. What is done twice does no harm: a repair that died is 
 
 import datetime as dt
 import shlex
+import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import msgspec
 
 from ledger.blobs import STORE_KEY, LocalStore, Store, mend_content, mendable_keys, open_store, store_id, uncached
 from ledger.core import Ledger, Problem, Report
-from ledger.disk import given_text, locks_end_here, make_directory, move_file, refuse_linked, write_file
+from ledger.disk import given_text, locks_end_here, make_directory, mode_of, move_file, refuse_linked, write_file
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
 from ledger.history.upkeep import HistoryMending, mend, plan_mending
 from ledger.lookup import history_at, place_named, store_of_remote, unfollowed_store
@@ -185,6 +187,9 @@ def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
         mend(workspace.history, plan.source.git_dir, plan.history, quarantine / "history")
         for repair in plan.contents:
             assert plan.source.store is not None, "contents are planned from a store"
+            for folder in _folders_of(repair.keys):
+                if isinstance(workspace.store, LocalStore) and _is_in_the_way(workspace.store.root / folder):
+                    move_aside(folder)
             mend_content(
                 plan.source.store,
                 workspace.store,
@@ -195,3 +200,14 @@ def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
                 copy_aside=copy_aside,
                 move_aside=move_aside,
             )
+
+
+def _folders_of(keys: Iterable[str]) -> list[str]:
+    """The folders of a store that objects lie in, each behind the one that it is in."""
+    return sorted({"/".join(key.split("/")[:depth]) for key in keys for depth in range(1, key.count("/") + 1)})
+
+
+def _is_in_the_way(folder: Path) -> bool:
+    """Whether something lies there that nothing can lie in; a link may lead to a disk that is away."""
+    mode = mode_of(folder, follow=False)
+    return mode != 0 and not (stat.S_ISDIR(mode) or stat.S_ISLNK(mode))

@@ -257,6 +257,23 @@ def test_what_is_no_file_in_the_store_makes_way(kept: Ledger, kind: str, spoil: 
     assert os.path.lexists(found.quarantine / path.relative_to(kept.path))
 
 
+@pytest.mark.parametrize("kind", ["chunks", "packs", "tables"])
+@pytest.mark.parametrize("spoil", [Path.touch, os.mkfifo], ids=["file", "fifo"])
+@pytest.mark.parametrize("level", [0, 1], ids=["of-some", "of-all"])
+def test_what_is_no_folder_in_the_store_makes_way(
+    kept: Ledger, kind: str, spoil: Callable[[Path], None], level: int
+) -> None:
+    """It lies in the quarantine, and the folder with the good copies in its place."""
+    before, expected = files_below(store_of(kept)), values_of(kept)
+    folder = stored(kept, kind).parents[level]
+    shutil.rmtree(folder)
+    spoil(folder)
+    found = repair(kept, str(kept.path.parent / "copy"))
+    assert found.report.ok
+    assert (before, expected) == (files_below(store_of(kept)), values_of(kept))
+    assert os.path.lexists(found.quarantine / folder.relative_to(kept.path))
+
+
 def test_loose_objects_beside_one_that_cannot_be_read_stay(kept: Ledger) -> None:
     """What only this ledger has lies in the same folder of loose objects: none of it goes."""
     old, late = git(kept, "rev-parse", "main"), ""
