@@ -17,6 +17,7 @@ import pytest
 from ledger import Ledger
 from ledger.blobs import LocalStore
 from ledger.blobs.layout import table_key
+from ledger.blobs.tables import load_table, put_runs
 from ledger.core.findings import Findings
 from ledger.core.version_checking import VersionCheck
 from ledger.core.workspace import Workspace
@@ -277,6 +278,20 @@ def test_paths_that_lead_elsewhere_are_found(shared: Ledger) -> None:
     for deep in (True, False):
         [problem] = shared.verify(deep=deep).problems
         assert ("corrupt", label, (label,)) == (problem.kind, problem.label, problem.versions)
+
+
+def test_a_table_that_says_where_other_chunks_lie_is_damage(shared: Ledger) -> None:
+    """Every object may be whole, and a version be made of the wrong pieces: it does not load, so a check says so."""
+    content = shared.get("weights", 1).content
+    runs = load_table(shared.store, content, label="x").runs
+    [(pack, first, count)] = runs
+    put_runs(shared.store, content, ((pack, first + 1, count - 1), (pack, first, 1)))
+    with pytest.raises(IntegrityError):
+        Ledger.open(shared.path).load("weights", 1)
+    [problem] = shared.verify().problems
+    assert ("corrupt", table_key(content.digest)) == (problem.kind, problem.object)
+    assert "weights@1" in problem.versions
+    put_runs(shared.store, content, runs)
 
 
 def test_nothing_that_was_read_before_is_believed(ledger: Ledger) -> None:
