@@ -1,4 +1,4 @@
-"""What a repair keeps of what was bad, and where."""
+"""What a repair keeps of what was bad, and where; and what stays where it is."""
 
 import datetime as dt
 import shutil
@@ -11,7 +11,7 @@ from ledger.errors import StorageError
 from ledger.history import mending
 from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source, plan_repair
 from tests.kit.contents import noise
-from tests.kit.ledgers import damage, files_below, store_of, values_of
+from tests.kit.ledgers import damage, files_below, git, store_of, values_of
 
 NOW = dt.datetime(2026, 11, 23, 10, 0, 0, 123456, dt.UTC)
 
@@ -70,6 +70,30 @@ def test_nothing_is_kept_behind_a_link(kept: Ledger, tmp_path: Path) -> None:
     assert [] == list((tmp_path / "own").iterdir())
     (kept.path / QUARANTINE).unlink()
     repair(kept)
+
+
+def test_a_list_of_refs_makes_way_once_the_branch_has_a_file_of_its_own(kept: Ledger) -> None:
+    """A line in it is no ref, so that Git reads none: the branch that is read from it stays where it was."""
+    expected, tip = values_of(kept), kept.revision
+    git(kept, "pack-refs", "--all")
+    packed = kept.git_dir / "packed-refs"
+    packed.write_bytes(bad := packed.read_bytes() + b"no ref\n")
+    assert repair(kept).report.ok
+    assert (expected, tip) == (values_of(kept), git(kept, "rev-parse", "main"))
+    assert not packed.exists()
+    assert [bad] == [kept_aside.read_bytes() for kept_aside in kept.path.glob(f"{QUARANTINE}/*/history/packed-refs")]
+
+
+@pytest.mark.parametrize("told", ["1" * 40, "illegible"])
+def test_a_list_of_refs_that_names_a_lost_branch_stays(kept: Ledger, told: str) -> None:
+    """What it says that the branch was is all that is known of that."""
+    git(kept, "pack-refs", "--all")
+    packed = kept.git_dir / "packed-refs"
+    good = packed.read_text()
+    packed.write_text(bad := good.replace(kept.revision, told) + "no ref\n")
+    assert not repair(kept).report.ok
+    assert bad == packed.read_text()
+    packed.write_text(good)
 
 
 def test_many_objects_come_back_in_more_than_one_pack(kept: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

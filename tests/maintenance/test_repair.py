@@ -23,7 +23,7 @@ from ledger.errors import (
 )
 from ledger.history.waiting import Ticket
 from ledger.lookup import write_remote
-from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source, plan_repair
+from ledger.maintenance import Repaired, execute_repair, find_source, plan_repair
 from tests.kit.contents import noise
 from tests.kit.faults import Fault, Proxy, nothing, on
 from tests.kit.hubs import new_hub
@@ -118,6 +118,12 @@ def _damage_packs_and_indexes(ledger: Ledger) -> None:
         damage(path)
 
 
+def _damage_behind_a_link(ledger: Ledger) -> None:
+    packs = ledger.git_dir / "objects" / "pack"
+    packs.symlink_to(packs.rename(ledger.path.parent / "on another disk"))
+    _damage_every_pack(ledger)
+
+
 def _one_large_pack(ledger: Ledger) -> None:
     git(ledger, "repack", "-a", "-d", "-q")
     _damage_every_pack(ledger)
@@ -161,6 +167,7 @@ HISTORY = [
     _lose_pack,
     _damage_every_pack,
     _damage_packs_and_indexes,
+    _damage_behind_a_link,
     _one_large_pack,
     _loose,
     _head_and_settings,
@@ -293,29 +300,6 @@ def test_loose_objects_beside_one_that_cannot_be_read_stay(kept: Ledger) -> None
     assert "blob" == git(kept, "cat-file", "-t", late)
 
 
-def test_a_list_of_refs_makes_way_once_the_branch_has_a_file_of_its_own(kept: Ledger) -> None:
-    """A line in it is no ref, so that Git reads none: the branch that is read from it stays where it was."""
-    expected, tip = values_of(kept), kept.revision
-    git(kept, "pack-refs", "--all")
-    packed = kept.git_dir / "packed-refs"
-    packed.write_bytes(bad := packed.read_bytes() + b"no ref\n")
-    assert repair(kept, str(kept.path.parent / "copy")).report.ok
-    assert (expected, tip) == (values_of(kept), git(kept, "rev-parse", "main"))
-    assert not packed.exists()
-    assert [bad] == [kept_aside.read_bytes() for kept_aside in kept.path.glob(f"{QUARANTINE}/*/history/packed-refs")]
-
-
-def test_a_list_of_refs_that_names_a_lost_branch_stays(kept: Ledger) -> None:
-    """What it says that the branch was is all that is known of that."""
-    git(kept, "pack-refs", "--all")
-    packed = kept.git_dir / "packed-refs"
-    good = packed.read_text()
-    packed.write_text(bad := good.replace(kept.revision, "1" * 40) + "no ref\n")
-    assert not repair(kept, str(kept.path.parent / "copy")).report.ok
-    assert bad == packed.read_text()
-    packed.write_text(good)
-
-
 def test_a_ref_of_a_sync_that_leads_nowhere_makes_way(kept: Ledger, tmp_path: Path) -> None:
     """What a remote held is asked for again; until then Git refuses to fetch, and the error says what to do."""
     write_remote(kept.path, "origin", str(hub := new_hub(tmp_path)))
@@ -329,6 +313,14 @@ def test_a_ref_of_a_sync_that_leads_nowhere_makes_way(kept: Ledger, tmp_path: Pa
     assert "ledger repair" in caught.value.hint
     assert repair(kept, str(hub)).report.ok
     assert ("iris@2",) == Ledger.open(kept.path).sync().fetched
+
+
+def test_a_ref_to_what_a_sync_refused_makes_way_where_that_is_lost(kept: Ledger) -> None:
+    """No source has it, and Git complains of the ref as long as it is there."""
+    (refused := kept.git_dir / "refs" / "ledger" / "quarantine").mkdir(parents=True)
+    (refused / ("1" * 40)).write_text("1" * 40 + "\n")
+    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert not (refused / ("1" * 40)).exists()
 
 
 def test_a_pack_whose_index_cannot_be_read_stays(kept: Ledger) -> None:
