@@ -68,9 +68,12 @@ class SavingFiles:
 
     def collect(self) -> None:
         """Take what lies in the local folders into the content."""
-        # One that was only asked for, to name a stream after it, is no folder of the value.
-        if self._folder is not None and any(self._folder.iterdir()):
-            self._writer.add_folder(self._prefix.rstrip("/"), self._folder)
+        if self._folder is not None:
+            with storage_errors(self._folder, "list"):  # what saves a value may have put something else there
+                is_filled = any(self._folder.iterdir())
+            # One that was only asked for, to name a stream after it, is no folder of the value.
+            if is_filled:
+                self._writer.add_folder(self._prefix.rstrip("/"), self._folder)
         for child in self._below:
             child.collect()
 

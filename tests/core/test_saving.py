@@ -77,6 +77,20 @@ def test_a_save_that_writes_no_file_is_warned_about(ledger: Ledger, tmp_path: Pa
     ledger.save(tmp_path / "empty", "folder")
 
 
+def test_a_folder_of_a_value_that_is_none_any_more_is_named(ledger: Ledger) -> None:
+    """A materializer whose library puts a file in the place of ``self.uri`` gets an error with its path."""
+
+    class Replacing(BaseMaterializer):
+        SKIP_REGISTRATION = True
+
+        def save(self, value: int) -> None:
+            os.rmdir(self.uri)
+            Path(self.uri).write_text(str(value))
+
+    with pytest.raises(StorageError, match=r"^cannot list /.*: Not a directory"):
+        ledger.save(1, "x", materializer=Replacing)
+
+
 def test_a_text_that_is_a_path_is_warned_about(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who means the file gets its name otherwise, and would learn that when the file is lost."""
     monkeypatch.chdir(tmp_path)
