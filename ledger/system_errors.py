@@ -75,8 +75,10 @@ def _system_error(error: Exception) -> OSError | None:
     return OSError(int(told[1]), os.strerror(int(told[1]))) if told is not None else None
 
 
-def raise_if_inconclusive(error: Exception) -> None:
+def raise_if_inconclusive(error: Exception, *, path: str = "the files of the ledger") -> None:
     """Raise an error again if it only says that this process is short of descriptors or memory, or has no access.
+
+    ``path`` is what was read, which the system does not name when it was open already.
 
     A store may be away, let nobody in, or be behind a server that gives no parts of files. Such an error says nothing
     about the file that was to be read, which is then not judged.
@@ -86,8 +88,7 @@ def raise_if_inconclusive(error: Exception) -> None:
     if isinstance(error, OSError) and error.errno in (*_SHORTAGE, _NO_PARTS):
         if isinstance(error, LedgerError):
             raise error
-        # An error of reading an open file names no file.
-        raise storage_error(error, error.filename or "the files of the ledger", "read") from error
+        raise storage_error(error, error.filename or path, "read") from error
 
 
 def raise_if_access_denied(error: StorageError) -> None:

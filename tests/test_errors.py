@@ -157,9 +157,9 @@ def test_a_message_is_one_printable_line(given: str, told: str) -> None:
 
 
 def test_a_shortage_while_an_open_file_is_read_names_what_was_read() -> None:
-    """The system names no path then, and nobody is told of ``None``."""
-    with pytest.raises(StorageError, match="cannot read the files of the ledger: Cannot allocate memory"):
-        raise_if_inconclusive(OSError(errno.ENOMEM, "Cannot allocate memory"))
+    """The system names no path then; who reads does."""
+    with pytest.raises(StorageError, match="cannot read /x/pack: Cannot allocate memory"):
+        raise_if_inconclusive(OSError(errno.ENOMEM, "Cannot allocate memory"), path="/x/pack")
 
 
 def test_a_shortage_that_is_told_keeps_its_cause() -> None:

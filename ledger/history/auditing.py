@@ -243,7 +243,7 @@ def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
             try:
                 yield from (CommitId(name.hex()) for name in pack.names() if pack.may_be_commit(name))
             except (PackDamage, OSError) as error:
-                raise_if_inconclusive(error)
+                raise_if_inconclusive(error, path=f"{pack.base}.pack")
                 continue  # `check_git_file` says so
 
 

@@ -119,7 +119,7 @@ def _index_of(path: Path) -> bytes | None:
     except (FileNotFoundError, *_DAMAGE):
         return None  # reading what is in it says what is wrong with it
     except OSError as error:
-        raise_if_inconclusive(error)
+        raise_if_inconclusive(error, path=str(path))
         return None
 
 

@@ -217,7 +217,7 @@ def _good_in(history: History, name: str) -> Iterator[str]:
         try:
             names = list(PackFile(str((history.git_dir / name).with_suffix(""))).names())
         except (OSError, PackDamage) as error:
-            raise_if_inconclusive(error)
+            raise_if_inconclusive(error, path=str(history.git_dir / name))
             return
         yield from (found.hex() for found in names if _can_read(history.objects, found.hex()))
 

@@ -168,7 +168,7 @@ def _listed(base: Path) -> frozenset[str]:
     try:
         return frozenset(id for id, _ in _damaged(base))
     except (OSError, ValueError) as error:
-        raise_if_inconclusive(error)
+        raise_if_inconclusive(error, path=f"{base}.pack")
         return frozenset()
 
 
@@ -183,7 +183,7 @@ def _damaged(base: Path) -> Iterator[tuple[str, str]]:
         except FileNotFoundError:
             raise
         except (PackDamage, OSError) as error:
-            raise_if_inconclusive(error)
+            raise_if_inconclusive(error, path=f"{base}.pack")
             problem = str(error)
         if problem:
             yield name.hex(), f"object {name.hex()} {problem}"
