@@ -65,7 +65,7 @@ def test_a_file_is_written_whole_and_replaces_another(tmp_path: Path) -> None:
     assert (b"new bytes", ["file"]) == (target.read_bytes(), names_in(tmp_path))
 
 
-@pytest.mark.parametrize("error", [0, errno.EPERM, errno.ENOTSUP])
+@pytest.mark.parametrize("error", [0, errno.EPERM, errno.ENOTSUP, errno.EXDEV])
 def test_a_file_is_created_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
     """The first one gets its name, whatever the file system has of links; a second one changes nothing."""
     if error:

@@ -22,7 +22,8 @@ from ledger.errors import StorageError
 from ledger.system_errors import storage_error
 
 TEMPORARY_PREFIX = "tmp_"
-_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+# AFS says EXDEV, as it links only within one folder; where it is true, renaming says so again.
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
 # Opening a fifo would wait for its reader without O_NONBLOCK.
 _INTO = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
