@@ -96,6 +96,16 @@ def test_a_list_of_refs_that_names_a_lost_branch_stays(kept: Ledger, told: str) 
     packed.write_text(good)
 
 
+def test_a_link_to_a_folder_that_is_not_there_stays(kept: Ledger, tmp_path: Path) -> None:
+    """Loose objects may lie on a disk that is not mounted now, and some of them nowhere else."""
+    link = kept.git_dir / "objects" / "ab"
+    link.symlink_to(tmp_path / "not mounted")
+    damage_pack(kept)
+    repair(kept)
+    assert link.is_symlink()
+    link.unlink()
+
+
 def test_many_objects_come_back_in_more_than_one_pack(kept: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them do, though no pack is made of more than some at a time."""
     monkeypatch.setattr(mending, "_PACK_OBJECTS", 3)
@@ -104,3 +114,21 @@ def test_many_objects_come_back_in_more_than_one_pack(kept: Ledger, monkeypatch:
     assert repair(kept).report.ok
     assert len(list((kept.git_dir / "objects" / "pack").glob("*.pack"))) > 2
     assert expected == values_of(kept)
+
+
+def test_good_objects_of_a_bad_pack_stay_under_its_name(kept: Ledger) -> None:
+    """Where a repair made a pack that is damaged now, the next one makes the same of what is good in it."""
+    packs = kept.git_dir / "objects" / "pack"
+    before = set(packs.glob("*.pack"))
+    kept.save("only here", "x")
+    found = []
+    for _ in range(2):
+        [pack] = set(packs.glob("*.pack")) - before
+        data = bytearray(pack.read_bytes())
+        data[-1] ^= 1  # of the checksum at its end, which no look-up minds
+        pack.chmod(0o644)
+        pack.write_bytes(data)
+        assert repair(kept).report.ok
+        assert "only here" == Ledger.open(kept.path).load("x")
+        found += set(packs.glob("*.pack")) - before
+    assert found[0] == found[1]
