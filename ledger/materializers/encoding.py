@@ -10,7 +10,7 @@ could come back as something else.
 import json
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, lru_cache
 from types import MemberDescriptorType
@@ -33,6 +33,7 @@ _CONTAINERS = frozenset({list, dict, tuple, set, frozenset, deque, OrderedDict, 
 _ATTRS_HASH = "_attrs_cached_hash"  # another one in every process; attrs computes what is None
 _DEPTH_LIMIT = 200  # a reader takes three or four of the thousand frames Python has for a level
 _BLOCK = 1 << 18  # characters
+_ELEMENTS = 1 << 10
 _AROUND = 20  # characters
 _to_text = json.JSONEncoder().encode
 _FACTORY_NAMES: dict[type | None, str | None] = {None: None, **{kind: kind.__name__ for kind in FACTORIES}}
@@ -226,17 +227,33 @@ def can_encode(value: object) -> bool:
 
 def write_tree(files: Files, tree: Json) -> None:
     """Write ``data.json``."""
-    is_text = type(tree) is str
-    text = tree if is_text else _dumps(tree)
     try:
         with files.open("data.json", "w") as file:
-            file.write('"' if is_text else "")
-            for start in range(0, len(text), _BLOCK):  # all of it at once would be escaped and encoded beside itself
-                block = text[start : start + _BLOCK]
-                file.write(_dumps(block)[1:-1] if is_text else block)
-            file.write('"' if is_text else "")
+            for piece in _pieces(tree):
+                file.write(piece)
     except UnicodeEncodeError as error:
         raise _lone_surrogate(error) from error
+
+
+def _pieces(tree: Json) -> Iterator[str]:
+    """The JSON of a tree in pieces; that of a text or a list is never there as a whole, beside the value itself."""
+    if type(tree) is str:
+        yield '"'
+        yield from (_dumps(block)[1:-1] for block in _blocks(tree))
+        yield '"'
+    elif type(tree) is list:
+        elements = [*tree]  # it may be the user's own list, which another thread changes meanwhile
+        yield "["
+        for start in range(0, len(elements), _ELEMENTS):
+            yield ", " if start else ""
+            yield from _blocks(_dumps(elements[start : start + _ELEMENTS])[1:-1])
+        yield "]"
+    else:
+        yield from _blocks(_dumps(tree))  # all of it at once would be encoded beside itself
+
+
+def _blocks(text: str) -> Iterator[str]:
+    return (text[start : start + _BLOCK] for start in range(0, len(text), _BLOCK))
 
 
 def _lone_surrogate(error: UnicodeEncodeError) -> MaterializerError:

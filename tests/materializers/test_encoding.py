@@ -2,6 +2,8 @@
 
 import dataclasses
 import enum
+import json
+import tracemalloc
 from collections import OrderedDict, deque
 from typing import Any, NamedTuple
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger import Ledger
 from ledger.errors import MaterializerError
 from ledger.materializers.atoms import are_plain
 from ledger.materializers.decoding import TreeDecoder
@@ -118,3 +121,25 @@ def test_what_is_no_plain_value_is_told_where_only_those_have_a_place() -> None:
     with pytest.raises(MaterializerError, match=r"a value of type builtins\.object has no form in JSON") as caught:
         TreeEncoder(None).encode([object()])
     assert caught.value.hint.startswith("labels and what stands beside data are numbers, texts, times")
+
+
+@pytest.mark.parametrize("length", [0, 1, 1023, 1024, 1025, 3000])
+def test_a_long_list_is_written_as_a_short_one(ledger: Ledger, length: int) -> None:
+    """However it is cut on its way, its file is the JSON of all of it."""
+    value = [[number, "é"] for number in range(length)]
+    version = ledger.save(value, "list")
+    with version.open("data.json") as file:
+        assert json.dumps(value, ensure_ascii=False).encode() == file.read()
+
+
+def test_the_json_of_a_long_list_is_never_whole_in_memory(ledger: Ledger) -> None:
+    """A list of texts is written in pieces, in far less memory than its file is long."""
+    value = ["x" * 1000] * 50_000
+    ledger.save(value[:5000], "list")  # what this needs for the first time is not counted
+    tracemalloc.start()
+    try:
+        version = ledger.save(value, "list")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < version.size / 2
