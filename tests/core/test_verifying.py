@@ -223,6 +223,17 @@ def test_what_a_dead_writer_left_is_information(shared: Ledger) -> None:
     assert [f"packs/{left.name}"] == [orphan.object for orphan in shared.verify().orphans]
 
 
+def test_a_part_of_a_check_calls_nothing_an_orphan(shared: Ledger) -> None:
+    """What no version needs shows when all have been read; until then every object would look like it."""
+    (left := store_of(shared) / "packs" / f"tmp_{'0' * 16}").write_bytes(b"half")
+    os.utime(left, (time.time() - 90_000,) * 2)
+    check = shared.checking()
+    pieces = [piece for piece in check.pieces() if piece.kind == "object"]
+    assert len(pieces) == len(list(check.run(pieces)))
+    assert () == check.report(is_whole=False).orphans
+    assert {f"packs/{left.name}", *(piece.name for piece in pieces)} == {each.object for each in check.report().orphans}
+
+
 def test_damage_to_a_record_names_its_version(shared: Ledger) -> None:
     """A Git object that cannot be read is one problem with the versions that cannot be read for it."""
     path = next(path for path in git(shared, "ls-tree", "-r", "main").splitlines() if "version.json" in path)

@@ -121,7 +121,7 @@ def test_good_objects_of_a_bad_pack_stay_under_its_name(kept: Ledger) -> None:
     packs = kept.git_dir / "objects" / "pack"
     before = set(packs.glob("*.pack"))
     kept.save("only here", "x")
-    found = []
+    found: list[Path] = []
     for _ in range(2):
         [pack] = set(packs.glob("*.pack")) - before
         data = bytearray(pack.read_bytes())
