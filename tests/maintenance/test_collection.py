@@ -180,6 +180,8 @@ def test_a_store_that_others_may_use_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="other ledgers"):
         plan_gc(ledger)
     plan = plan_gc(ledger, grace_days=0, exclusive=True)
+    with pytest.raises(ArgumentError, match="other ledgers"):
+        execute_gc(ledger, plan)
     assert 1 == len(execute_gc(ledger, plan, exclusive=True).removed)
 
 
