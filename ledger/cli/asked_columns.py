@@ -1,6 +1,6 @@
 """Columns that are asked for: what metadata and parameters say, beside what a list says of each row.
 
-Owns where a key is looked for. A value in a nested group has a dotted key, as where a version is shown by itself.
+Owns where a key is looked for. What is in a nested group has a dotted key, as where a version is shown by itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ import click
 
 from ledger.cli.arguments import Decorated
 from ledger.cli.printing import Shape, print_list
-from ledger.lookup import ArtifactVersion, PipelineRun, leaves
+from ledger.lookup import ArtifactVersion, PipelineRun
 from ledger.notices import warn_user
 from ledger.records import decode_values, encode_values
 from ledger.wording import shown
@@ -50,28 +50,44 @@ def values_of_run(run: PipelineRun, keys: Sequence[str]) -> Shape:
 
 def print_asked(columns: Mapping[str, str], shapes: Sequence[Shape], keys: Sequence[str], *, wants_json: bool) -> None:
     """Print a list with a column for each key; a key that says nothing of any row is warned of."""
+    said = [_decoded(shape) for shape in shapes] if keys else []
     for key in keys if shapes else ():
-        if all(_decoded(shape)[key] is None for shape in shapes):
+        if not any(key in values for values in said):
             warn_user(f"neither metadata nor parameters of what is listed have the key {shown(key)}")
-    if keys and not wants_json:
+    if keys and wants_json:
+        rows = zip(shapes, said, strict=True)
+        shapes = [{**shape, _VALUES: encode_values({**dict.fromkeys(keys), **values})} for shape, values in rows]
+    elif keys:
         columns = {**columns, **{key: f"{_VALUES}.{key}" for key in keys}}
-        shapes = [{**shape, **{f"{_VALUES}.{key}": _decoded(shape)[key] for key in keys}} for shape in shapes]
+        rows = zip(shapes, said, strict=True)
+        shapes = [{**shape, **{f"{_VALUES}.{key}": values.get(key) for key in keys}} for shape, values in rows]
     print_list(columns, shapes, wants_json=wants_json)
 
 
 def _values(sources: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> Shape:
-    """What the first source that has a key says under it, ``None`` where none has; nothing without keys."""
+    """What the first source that has a key says under it, and no key that none has; nothing without keys."""
     if not keys:
         return {}
-    found: dict[str, Any] = dict.fromkeys(keys)
+    found: dict[str, Any] = {}
     missing = set(keys)
     for source in sources:
-        said = {**source, **dict(leaves(source))}
+        said = _dotted(source)
         found.update({key: said[key] for key in missing & said.keys()})
         missing -= said.keys()
         if not missing:
             break
     return {_VALUES: encode_values(found)}
+
+
+def _dotted(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Every value and every group in it under its dotted key; a key that is written with dots comes before those."""
+    below = {
+        f"{key}.{inner}": value
+        for key, within in group.items()
+        if isinstance(within, dict)
+        for inner, value in _dotted(within).items()
+    }
+    return {**below, **group}
 
 
 def _decoded(shape: Shape) -> Mapping[str, Any]:

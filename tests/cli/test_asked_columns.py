@@ -53,6 +53,21 @@ def test_values_that_json_lacks(cli: Cli) -> None:
     assert cli(*words).out.endswith("nan   {'a': 1}\n")
 
 
+def test_a_group_in_a_group_is_a_value(cli: Cli) -> None:
+    """A dotted key may lead to a group, and a key that is written with dots comes before the values of groups."""
+    save_artifact(1, "model", run_metadata={"test.loss": 1, "test": {"loss": 2, "of": {"each": {"a": 3}}}})
+    words = ("artifact", "version", "list", "--show", "test.loss", "--show", "test.of", "--show", "test.of.each.a")
+    expected = {"test.loss": 1, "test.of": {"each": {"a": 3}}, "test.of.each.a": 3}
+    assert expected == json.loads(cli(*words, "--json").out)[0]["shown"]
+
+
+def test_a_key_whose_values_are_none_is_there(cli: Cli) -> None:
+    """A key that is logged with ``None`` is not said to be missing, as any warning would fail this."""
+    save_artifact(1, "model", run_metadata={"limit": None})
+    listed = cli("artifact", "version", "list", "--show", "limit")
+    assert listed.out.splitlines()[1].endswith("  -")
+
+
 def test_a_key_that_nothing_has_is_told(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     """A misspelt key is warned of, and its column is empty; without ``--show`` nothing more is printed."""
     save_artifact(1, "model", run_metadata={"loss": 0.5})
