@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from ledger.errors import ArgumentError, MissingDependencyError, StoreAccessError
+from ledger.wording import without_secrets
 
 EXTRAS: Final[Mapping[str, str]] = {
     "s3": "s3",
@@ -35,6 +36,11 @@ _S3_ACCESS = ("AWS_SKIP_SIGNATURE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 _AZURE = ("abfs", "abfss")
 _ENDPOINTS = {"s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), "az": ("AZURE_STORAGE_ENDPOINT",)}
 """The variables that say where requests to a service go, by its extra; the first that is set counts."""
+_IN_HEADERS = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    "az": ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_TOKEN"),
+}
+"""The variables that go into each request, or into its signature, as they are, by a service's extra."""
 
 
 def without_credentials(url: str) -> str:
@@ -80,6 +86,7 @@ def open_bucket(url: str, timeout: float, *, silence: float | None = None, retri
             url=url,
         ) from error
     endpoint = _endpoint(protocol, url)
+    _check_variables(protocol, url)
     client: dict[str, Any] = {
         "timeout": timedelta(seconds=timeout),
         "connect_timeout": timedelta(seconds=min(timeout, _CONNECT_SECONDS)),
@@ -112,27 +119,41 @@ def _misleading(url: str) -> str:
 def _endpoint(protocol: str, url: str) -> str:
     """Where requests go, if that is said somewhere; plain HTTP is used only where a user named it."""
     names = _ENDPOINTS.get(EXTRAS[protocol], ())
-    name = next((name for name in names if os.environ.get(name)), None)
+    name = next((name for name in names if name in os.environ), None)
     if name is None:
         return "" if names else url
     endpoint = os.environ[name]
     if not _is_endpoint(endpoint):
         # The library would end in a panic at its first request.
         raise ArgumentError(
-            f"cannot open the store {url}: {name} is {endpoint!r}, which is no URL of a service",
-            hint=f"set {name} to a URL such as https://s3.example.com or http://127.0.0.1:9000",
+            f"cannot open the store {url}: {name} is {without_secrets(endpoint)!r}, which is no URL of a service",
+            hint=f"unset {name}, or set it to a URL such as https://s3.example.com or http://127.0.0.1:9000",
             url=url,
         )
     return endpoint
+
+
+def _check_variables(protocol: str, url: str) -> None:
+    """Refuse what no request can carry, such as a key with the line break of the file that it was read from."""
+    for name in _IN_HEADERS.get(EXTRAS[protocol], ()):
+        if not os.environ.get(name, "").isprintable():
+            # The library would end in a panic at its first request, or sign with something else than was meant.
+            raise ArgumentError(
+                f"cannot open the store {url}: {name} holds a line break or another control character",
+                hint=f"set {name} without it",
+                url=url,
+            )
 
 
 def _is_endpoint(url: str) -> bool:
     """Whether a text is the URL of a service."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # as of brackets around what is no address
+        is_port = parts.port != 0
+    except ValueError:  # as of brackets around what is no address, and of a port that is none
         return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc) and url.isprintable()
+    is_place = is_port and bool(parts.netloc) and not parts.query and not parts.fragment
+    return parts.scheme in ("http", "https") and is_place and url.isprintable()
 
 
 def _s3_options(url: str) -> dict[str, Any]:

@@ -214,13 +214,43 @@ def test_nobody_there_is_named(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["127.0.0.1:9000", "minio:9000", "http://", "http:///a", "http://a\nb", "http://[a", "s3"]
+    "endpoint",
+    ["", "127.0.0.1:9000", "minio:9000", "http://", "http:///a", "http://a\nb", "http://[a", "s3"]
+    + ["http://a:99999", "http://a:0", "http://a/?b=c", "http://a/#b"],
 )
 def test_an_endpoint_that_is_no_url_is_refused(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     """What is in the variable is told, before the library ends in a panic of its own."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(ArgumentError, match="AWS_ENDPOINT_URL is '"):
         BucketStore(bucket.url)
+
+
+def test_no_password_of_an_endpoint_is_told(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused is shown, but for the credentials in it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "ftp://user:canary@host")
+    with pytest.raises(ArgumentError, match="AWS_ENDPOINT_URL is 'ftp://host'"):
+        BucketStore(bucket.url)
+
+
+def test_the_service_s_own_endpoint_counts(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The general variable is not looked at where the one of the service is set."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{bucket.port}")
+    assert not BucketStore(bucket.url).has(KEY)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [("s3://bucket/a", "AWS_ACCESS_KEY_ID"), ("s3://bucket/a", "AWS_SECRET_ACCESS_KEY")]
+    + [("s3a://bucket/a", "AWS_SESSION_TOKEN"), ("s3://bucket/a", "AWS_REGION"), ("s3://bucket/a", "AWS_DEFAULT_REGION")]
+    + [("az://container/a", "AZURE_STORAGE_ACCOUNT_NAME"), ("az://container/a", "AZURE_STORAGE_TOKEN")],
+)
+def test_a_variable_with_a_line_break_is_refused(url: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key from a file that ends in one is named, without its value; the library would end in a panic."""
+    monkeypatch.setenv(name, "canary\n")
+    with pytest.raises(ArgumentError, match=f"{name} holds a line break") as caught:
+        BucketStore(url)
+    assert "canary" not in str(caught.value)
 
 
 def test_a_scheme_in_capitals_is_one(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
