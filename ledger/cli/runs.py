@@ -10,6 +10,7 @@ from ledger.cli.completions import complete_version
 from ledger.cli.printing import print_fields, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.shapes import full_run_shape, label_of, readable, run_shape
+from ledger.cli.suggesting import SuggestingGroup
 from ledger.errors import RunNotFoundError
 from ledger.lookup import RUN_STATUSES, PipelineRun, Reader, StepRun
 from ledger.wording import shown
@@ -26,7 +27,7 @@ _RUN_COLUMNS = {
 }
 
 
-@click.group("run")
+@click.group("run", cls=SuggestingGroup)
 def run() -> None:
     """Show what ran, with which inputs, giving which versions."""
 

@@ -11,6 +11,7 @@ from ledger.cli.arguments import PATH
 from ledger.cli.completions import complete_remote
 from ledger.cli.printing import counted, print_json, print_line, print_list, print_made
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
+from ledger.cli.suggesting import SuggestingGroup
 from ledger.lookup import RemoteConfig, likely_store_of_remote, place_for_new, read_config, settings_for
 from ledger.wording import without_secrets
 
@@ -74,7 +75,7 @@ def _tell(lines: Sequence[str], verb: str) -> None:
         print_line(f"{verb} {counted(len(lines) - len(shown), 'more version')}")
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def remote() -> None:
     """The remotes that this ledger is shared through."""
 

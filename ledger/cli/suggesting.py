@@ -1,6 +1,6 @@
 """What a word that is no command is told: what it is called here, and which groups have a command of that name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import click
@@ -9,29 +9,73 @@ from ledger.cli.session import UsageCommand
 
 ELSEWHERE: Final = {
     "add": ("ledger save",),
+    "alias": ("ledger tag --exclusive",),
+    "cat": ("ledger get",),
+    "check": ("ledger verify",),
     "checkout": ("ledger get",),
     "commit": ("ledger save",),
+    "compare": ("ledger diff", "ledger run list --show"),
     "dag": ("ledger run show", "ledger run list --using"),
     "download": ("ledger get",),
+    "exp": ("ledger run list --show",),
+    "experiments": ("ledger run list --show",),
+    "export": ("ledger get",),
     "fetch": ("ledger sync",),
     "fsck": ("ledger verify",),
     "history": ("ledger log",),
+    "import": ("ledger save",),
+    "info": ("ledger artifact version show", "ledger status"),
     "lineage": ("ledger run show", "ledger run list --using"),
     "load": ("ledger get",),
     "ls": ("ledger artifact list",),
+    "metrics": ("ledger run list --show", "ledger artifact version list --show"),
+    "model": ("ledger artifact list",),
+    "models": ("ledger artifact list",),
+    "params": ("ledger run list --show",),
+    "pipeline": ("ledger run list",),
+    "promote": ("ledger tag --exclusive",),
     "prune": ("ledger gc",),
     "pull": ("ledger sync",),
     "push": ("ledger sync",),
     "put": ("ledger save",),
+    "remote rm": ("ledger remote remove",),
+    "remote show": ("ledger remote list",),
     "restore": ("ledger get",),
+    "run compare": ("ledger run list --show",),
+    "run diff": ("ledger run list --show",),
+    "run get": ("ledger run show",),
+    "run ls": ("ledger run list",),
     "search": ("ledger artifact version list",),
     "untag": ("ledger tag --remove",),
+    "update": ("ledger tag", "ledger meta"),
+    "upload": ("ledger save",),
     "versions": ("ledger artifact version list",),
 }
-"""What the commands of Git, DVC, MLflow and W&B, and what they are about, are called here."""
+"""What the commands of Git, DVC, MLflow, W&B and ZenML, and what they are about, are called here.
 
-DELETING: Final = frozenset({"delete", "rm"})
-"""What they call that which there is not here."""
+A word that means something else in a group stands with the group before it.
+"""
+
+_NEVER_DELETED = "versions are never deleted. `ledger tag --remove` takes a tag off."
+_NO_SERVER = "there is no server and no page. `ledger run list --show` compares runs, `ledger run show` shows one."
+_NO_ACCOUNT = "there is no account. `ledger remote add` and `ledger sync` share a ledger through any Git remote."
+_IN_CONFIG = "settings are lines of config.toml in the ledger directory, whose path `ledger status` shows."
+_BY_PYTHON = "a pipeline runs when its Python program does; steps that did not change are served from the cache."
+
+ABSENT: Final = {
+    "config": _IN_CONFIG,
+    "delete": _NEVER_DELETED,
+    "login": _NO_ACCOUNT,
+    "remote modify": _IN_CONFIG,
+    "remote rename": _IN_CONFIG,
+    "remote set-url": _IN_CONFIG,
+    "repro": _BY_PYTHON,
+    "rm": _NEVER_DELETED,
+    "server": _NO_SERVER,
+    "ui": _NO_SERVER,
+    "up": _NO_SERVER,
+}
+"""What they call that which there is not here, and what there is instead."""
 
 
 class SuggestingGroup(UsageCommand, click.Group):
@@ -43,16 +87,23 @@ class SuggestingGroup(UsageCommand, click.Group):
         """As click does, but for what is said of such a word."""
         word, program = args[0], ctx.find_root().command
         assert isinstance(program, click.Group)  # this one, or a group above it
-        if not ctx.resilient_parsing and word not in self.commands and (suggestion := suggestion_for(word, program)):
+        is_unknown = word not in self.commands and not ctx.resilient_parsing
+        if is_unknown and (suggestion := suggestion_for(word, program, group=self.name or "")):
             ctx.fail(suggestion)
         return super().resolve_command(ctx, args)
 
 
-def suggestion_for(word: str, program: click.Group) -> str:
-    """The message for a command that the program does not have; empty where nothing better than click's is known."""
-    if word in DELETING:
-        return f"No such command {word!r}: versions are never deleted. `ledger tag` takes a tag off."
-    places = [*ELSEWHERE.get(word, ()), *_places(word, program, "ledger")]
+def suggestion_for(word: str, program: click.Group, *, group: str) -> str:
+    """The message for a command that a group does not have; empty where nothing better than click's is known."""
+    place = f"{group} {word}"
+    if place in ELSEWHERE:
+        return _did_you_mean(word, ELSEWHERE[place])
+    if instead := ABSENT.get(place) or ABSENT.get(word) or (_BY_PYTHON if word.endswith(".py") else ""):
+        return f"No such command {word!r}: {instead}"
+    return _did_you_mean(word, [*ELSEWHERE.get(word, ()), *_places(word, program, "ledger")])
+
+
+def _did_you_mean(word: str, places: Sequence[str]) -> str:
     return f"No such command {word!r}. Did you mean {', '.join(f'`{place}`' for place in places)}?" if places else ""
 
 

@@ -23,7 +23,7 @@ from ledger import Ledger, errors, save_artifact, step
 from ledger.cli.collecting import gc
 from ledger.cli.errors import EXIT_CODES
 from ledger.cli.program import program, run
-from ledger.cli.suggesting import DELETING, ELSEWHERE
+from ledger.cli.suggesting import ABSENT, ELSEWHERE
 from ledger.maintenance import GRACE_DAYS
 from tests.cli.conftest import Cli
 
@@ -282,6 +282,10 @@ def test_a_command_of_a_group_is_found_without_it(cli: Cli, word: str, places: s
         ("add", "`ledger save`, `ledger remote add`"),
         ("search", "`ledger artifact version list`"),
         ("lineage", "`ledger run show`, `ledger run list --using`"),
+        ("metrics", "`ledger run list --show`, `ledger artifact version list --show`"),
+        ("models", "`ledger artifact list`"),
+        ("pipeline", "`ledger run list`"),
+        ("promote", "`ledger tag --exclusive`"),
     ],
 )
 def test_the_words_of_other_programs_lead_on(cli: Cli, word: str, places: str) -> None:
@@ -302,10 +306,49 @@ def test_the_words_of_other_programs_lead_on_from_artifacts(cli: Cli, group: tup
     assert "Did you mean `ledger diff`?" in cli(*group, "diff", "iris@1", code=2).err
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["ui"], "'ui': there is no server and no page."),
+        (["login"], "'login': there is no account."),
+        (["config", "list"], "'config': settings are lines of config.toml in the ledger directory"),
+        (["repro"], "'repro': a pipeline runs when its Python program does"),
+        (["run", "train.py"], "'train.py': a pipeline runs when its Python program does"),
+        (["remote", "set-url", "origin", "x"], "'set-url': settings are lines of config.toml in the ledger directory"),
+    ],
+)
+def test_of_what_is_not_here_is_told_what_is_instead(cli: Cli, words: list[str], told: str) -> None:
+    """Who types a command for that which there is not here learns so, and not what is spelled like it."""
+    assert f"Error: No such command {told}" in cli(*words, code=2).err
+
+
+@pytest.mark.parametrize(
+    ("group", "word", "place"), [("run", "get", "ledger run show"), ("remote", "rm", "ledger remote remove")]
+)
+def test_a_word_leads_on_within_its_group(cli: Cli, group: str, word: str, place: str) -> None:
+    """In a group a word is about what the group is about: no file is restored, and no version deleted."""
+    assert f"Error: No such command {word!r}. Did you mean `{place}`?" in cli(group, word, "x", code=2).err
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (["save", "d.csv", "iris"], "ledger save --name NAME [OPTIONS] PATH"),
+        (["get", "iris", "out.csv"], "ledger get -o PATH [OPTIONS] NAME[@VERSION]"),
+    ],
+)
+def test_the_usage_names_the_options_that_must_be_given(cli: Cli, words: list[str], usage: str) -> None:
+    """Who gives the words without them sees in the first line how they are given."""
+    assert f"Usage: {usage}" == cli(*words, code=2).err.splitlines()[0]
+
+
 def test_the_commands_here_are_not_called_as_elsewhere() -> None:
     """A word that is explained is no command, and what it is said to be called is one."""
-    assert not ({*ELSEWHERE, *DELETING} & {*program.commands})
-    assert {place.split()[1] for places in ELSEWHERE.values() for place in places} <= {*program.commands}
+    paths = {" ".join(path) for path in COMMANDS}
+    assert not ({*ELSEWHERE, *ABSENT} & paths)
+    assert {
+        place.partition(" --")[0].removeprefix("ledger ") for places in ELSEWHERE.values() for place in places
+    } <= paths
 
 
 def test_a_missing_choice_is_told_in_words(cli: Cli) -> None:
