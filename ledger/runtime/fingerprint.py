@@ -16,7 +16,7 @@ from ledger.records import encode_compact, encode_values, raw_value
 from ledger.runtime.declarations import Declared
 from ledger.runtime.parameters import with_types
 from ledger.runtime.settings import StepOptions
-from ledger.runtime.source_code import closed_over, collected_in, source_text
+from ledger.runtime.source_code import closed_over, collected_in, held_by, source_text
 
 _HASHED_AS = b"ledger step 2\n"
 _BOUND = "what it is a method of"
@@ -61,7 +61,8 @@ def read_sources(function: Callable[..., Any]) -> None:
             value = value.entrypoint if isinstance(value, Declared) else value.__wrapped__
         if callable(value) and id(value) not in read and source_text(value) is not None:
             read.add(id(value))
-            waiting += [*_captured(value).values(), *_defaults(value).values()]
+            held = held_by(value) if inspect.isclass(value) else {}
+            waiting += [*_captured(value).values(), *_defaults(value).values(), *held.values()]
 
 
 def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., Any], ...]) -> Any:
@@ -77,6 +78,15 @@ def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., A
         captured |= _defaults(function)
     closed = _told_each(captured, (*above, function))
     return {"closed": closed, "source": text} if closed is not None else None
+
+
+def _told_of_class(made: type, above: tuple[Callable[..., Any], ...]) -> Any:
+    """A class's source, and of one that was made in a function what it holds."""
+    text, held = source_text(made), held_by(made)
+    if text is None or not held:
+        return {"source": text} if text is not None else None
+    told = _told_each(held, (*above, made))
+    return {"held": told, "source": text} if told is not None else None
 
 
 def _captured(function: Callable[..., Any]) -> dict[str, Any]:
@@ -115,8 +125,7 @@ def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
     if inspect.isfunction(value) or inspect.ismethod(value):
         return {"recursion": above.index(value)} if value in above else _told_of_function(value, above)
     if inspect.isclass(value):
-        text = source_text(value)
-        return {"source": text} if text is not None else None
+        return {"recursion": above.index(value)} if value in above else _told_of_class(value, above)
     if inspect.ismodule(value):
         return {"module": value.__name__}
     try:

@@ -70,6 +70,52 @@ def closed_over(function: Callable[..., Any]) -> dict[str, Any]:
     return found
 
 
+def held_by(made: type) -> dict[str, Any]:
+    """What a class that was made in a function holds, by name: that function may make others of the same source.
+
+    It is what the body of the class defines and assigns, and the bases that were made so too. Nothing of other classes.
+    ``...`` stands for what is no longer there: a decorator or a base keeps it elsewhere, as the default of a field.
+    """
+    if not _is_made_in_function(made):
+        return {}
+    try:
+        names = [name for statement in _statements(source_text(made) or "") for name in _bound_in(statement)]
+    except SyntaxError:  # there is none
+        return {}
+    bases = {f"base {place}": base for place, base in enumerate(made.__bases__) if _is_made_in_function(base)}
+    return {**bases, **{name: _function_of(vars(made).get(name, ...)) for name in names}}
+
+
+def _is_made_in_function(made: type) -> bool:
+    return "<locals>" in made.__qualname__
+
+
+def _bound_in(definition: ast.stmt) -> Iterator[str]:
+    """The names that the body of a class binds, whatever block of it they stand in."""
+    waiting: list[ast.AST] = list(definition.body) if isinstance(definition, ast.ClassDef) else []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif not _is_apart(node):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def _is_apart(node: ast.AST) -> bool:
+    """Whether the names in a part of a class's body are none of the class: a type of a field, or a comprehension's."""
+    return isinstance(node, ast.comprehension) or (isinstance(node, ast.AnnAssign) and node.value is None)
+
+
+def _function_of(held: Any) -> Any:
+    """The function in a static method, a class method or a property that is only read; else the value itself."""
+    if isinstance(held, staticmethod | classmethod):
+        return held.__func__
+    is_read = isinstance(held, property) and held.fset is None and held.fdel is None
+    return held.fget if is_read else held
+
+
 def collected_in(function: Callable[..., Any]) -> set[str]:
     """The names of what a function's source adds to and never reads: a list of its calls, a counter."""
     try:

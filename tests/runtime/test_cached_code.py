@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -233,6 +234,53 @@ def test_a_methods_own_object_is_part_of_its_key() -> None:
     assert [6, 8, 6] == [step(Number(number).doubled)() for number in (3, 4, 3)]
     assert ["Trainer", "Trainer"] == [step(Trainer.name_it)() for _ in range(2)]
     assert [3, 4, 3, 3, 4, 2] == RAN
+
+
+def class_that_holds(number: object, extra: object = 0) -> type:
+    class Base:
+        depth: Any = number
+
+    class Model(Base):
+        """One source for all numbers."""
+
+        unit: str
+        names = tuple(str(each) for each in range(2))
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.made = Model
+
+        @staticmethod
+        def more() -> Any:
+            return extra
+
+        @property
+        def most(self) -> Any:
+            return self.depth + self.more()
+
+    return Model
+
+
+def test_a_class_that_a_function_makes_counts_with_what_it_holds() -> None:
+    """Of classes with one source each is another one by what it was given, also by way of its base or a method."""
+    made = [class_that_holds(1), class_that_holds(2), class_that_holds(1, 3)]
+    assert ["completed"] * 3 == [call(make_closing(each)) for each in made]
+    assert ["cached"] * 3 == [call(make_closing(each)) for each in made]
+    assert ["cached", "cached"] == [call(make_closing(class_that_holds(number))) for number in (1, 2)]
+    assert ["completed"] * 2 == [call(make_closing(class_that_holds(object()))) for _ in range(2)]
+
+
+def class_of_fields(number: int) -> type:
+    @dataclass
+    class Fields:
+        depths: list[int] = field(default_factory=lambda: [number])
+
+    return Fields
+
+
+def test_a_class_whose_body_is_not_all_there_is_never_a_hit() -> None:
+    """What a decorator has taken out of a class that a function makes cannot be told."""
+    assert ["completed"] * 2 == [call(make_closing(class_of_fields(1))) for _ in range(2)]
 
 
 def wrapped(number: int, inner: Callable[[], int], extra: int = 0) -> Callable[[], int]:
