@@ -96,10 +96,21 @@ def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
 
 
 def _as_elsewhere(snapshot: Snapshot, wanted: str) -> list[str]:
-    """The version that ``NAME:VERSION`` or ``NAME/VERSION`` means, as other programs write it."""
-    parts = (wanted.rpartition(mark) for mark in ":/")
-    pairs = ((_name_or_none(name), version) for name, _, version in parts if number_of(version) is not None)
-    return [f"{name}@{version}" for name, version in pairs if name and snapshot.claim_of(name, check_version(version))]
+    """The versions that ``NAME:VERSION``, ``NAME/VERSION`` or ``models:/NAME/VERSION`` means, as other programs write.
+
+    Of theirs that are called ``v0``, ``v1`` and so on, the first may be what is ``1`` here.
+    """
+    found = []
+    for mark in ":/":
+        name, _, version = wanted.removeprefix("models:/").rpartition(mark)
+        if not has_name(snapshot, name):
+            continue
+        if version == "latest":
+            found.append(name)
+        number = number_of(version.removeprefix("v"))
+        numbers = [] if number is None else [number, number + 1] if version.startswith("v") else [number]
+        found += [f"{name}@{each}" for each in numbers if snapshot.claim_of(Name(name), str(each))]
+    return found
 
 
 def _by_name(snapshot: Snapshot, name: Name, version: str | int | None) -> Claim:

@@ -307,19 +307,26 @@ def test_looking_up_writes_nothing(saved: Ledger) -> None:
         ),
         ("s:1", None, "did you mean 's@1'?"),
         ("s/1", None, "did you mean 's@1'?"),
+        ("s:latest", None, "did you mean 's'?"),
+        ("s:v0", None, "did you mean 's@1'?"),
+        ("s:v1", None, "did you mean 's@1' or 's@2'?"),
+        ("s:v2", None, "did you mean 's@2'?"),
+        ("models:/s/1", None, "did you mean 's@1'?"),
+        ("models:/s/latest", None, "did you mean 's'?"),
     ],
 )
 def test_what_other_programs_call_a_version_has_a_hint(
     ledger: Ledger, wanted: str, version: str | None, hint: str
 ) -> None:
-    """A word for the latest, a tag in the place of a version, and other marks between name and version."""
+    """A word for the latest, a tag in the place of a version, other marks between both, and numbers that begin at 0."""
     ledger.save(1, "s")
+    ledger.save(2, "s")
     with pytest.raises(KeyError) as caught:
         ledger.get(wanted, version)
     assert str(getattr(caught.value, "hint", "")).startswith(hint)
 
 
-@pytest.mark.parametrize("wanted", ["s:2", "t:1", ":1", "/1"])
+@pytest.mark.parametrize("wanted", ["s:2", "s:v2", "s:vv0", "t:1", "t:latest", ":1", "/1"])
 def test_a_version_that_is_not_there_is_no_hint(ledger: Ledger, wanted: str) -> None:
     """What other programs would call a version is proposed only where there is one of that name and number."""
     ledger.save(1, "s")
