@@ -79,7 +79,7 @@ if not TYPE_CHECKING:
         if name in _PARTS:
             return import_module(f"{__name__}.{name}")
         if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            raise import_module(f"{__name__}.elsewhere").no_attribute(__name__, name)
         value = getattr(import_module(_HOMES[name]), name)
         globals()[name] = value
         return value

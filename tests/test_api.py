@@ -81,6 +81,23 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         exec("from ledger import nonsense")
 
 
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [
+        ("log_artifact", "save_artifact(value, name)"),
+        ("use_artifact", "load_artifact(name)"),
+        ("log_metric", "log_artifact_metadata("),
+        ("log_params", "arguments of a @pipeline"),
+        ("init", "nothing needs to be started"),
+    ],
+)
+def test_a_function_of_another_program_is_told_what_it_is_here(name: str, here: str) -> None:
+    """Who comes from MLflow, W&B or ZenML and calls what is called so there learns what there is."""
+    with pytest.raises(AttributeError, match=re.escape(f"no attribute {name!r}: ")) as caught:
+        getattr(ledger, name)
+    assert here in str(caught.value)
+
+
 def test_no_function_hides_a_module() -> None:
     """No public function is named like a module of the package, so that both can be imported."""
     folder = Path(ledger.__file__).parent

@@ -108,6 +108,13 @@ def test_a_name_is_a_str(name: object) -> None:
         check_name(name)
 
 
+def test_a_value_in_the_place_of_its_name_is_told_to_come_first() -> None:
+    """Who gives the name before the value, as other programs take them, is told the order."""
+    with pytest.raises(ArgumentTypeError) as caught:
+        check_name({"lr": 0.1})
+    assert "give the name as a str, and the value to save before it" == caught.value.hint
+
+
 @given(NAMES)
 def test_the_directory_of_a_name_gives_the_name_back(name: str) -> None:
     """Decoding is the inverse of encoding, so no two names share a directory."""
