@@ -213,15 +213,21 @@ def test_nobody_there_is_named(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) 
         BucketStore(bucket.url).get(KEY)
 
 
-@pytest.mark.parametrize(
-    "endpoint",
-    ["", "127.0.0.1:9000", "minio:9000", "http://", "http:///a", "http://a\nb", "http://[a", "s3"]
-    + ["http://a:99999", "http://a:0", "http://a/?b=c", "http://a/#b"],
-)
+@pytest.mark.parametrize("endpoint", ["", "127.0.0.1:9000", "minio:9000", "http://", "http:///a", "http://a\nb", "s3"])
 def test_an_endpoint_that_is_no_url_is_refused(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     """What is in the variable is told, before the library ends in a panic of its own."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(ArgumentError, match="AWS_ENDPOINT_URL is '"):
+        BucketStore(bucket.url)
+
+
+@pytest.mark.parametrize("endpoint", ["http://[a", "http://a:99999", "http://a:0", "http://a/?b=c", "http://a/#b"])
+def test_an_endpoint_to_which_no_request_can_go_is_refused(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    """What stands behind its scheme is looked at too."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(ArgumentError, match="which is no URL of a service"):
         BucketStore(bucket.url)
 
 
@@ -241,9 +247,15 @@ def test_the_service_s_own_endpoint_counts(bucket: Bucket, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("url", "name"),
-    [("s3://bucket/a", "AWS_ACCESS_KEY_ID"), ("s3://bucket/a", "AWS_SECRET_ACCESS_KEY")]
-    + [("s3a://bucket/a", "AWS_SESSION_TOKEN"), ("s3://bucket/a", "AWS_REGION"), ("s3://bucket/a", "AWS_DEFAULT_REGION")]
-    + [("az://container/a", "AZURE_STORAGE_ACCOUNT_NAME"), ("az://container/a", "AZURE_STORAGE_TOKEN")],
+    [
+        ("s3://bucket/a", "AWS_ACCESS_KEY_ID"),
+        ("s3://bucket/a", "AWS_SECRET_ACCESS_KEY"),
+        ("s3a://bucket/a", "AWS_SESSION_TOKEN"),
+        ("s3://bucket/a", "AWS_REGION"),
+        ("s3://bucket/a", "AWS_DEFAULT_REGION"),
+        ("az://container/a", "AZURE_STORAGE_ACCOUNT_NAME"),
+        ("az://container/a", "AZURE_STORAGE_TOKEN"),
+    ],
 )
 def test_a_variable_with_a_line_break_is_refused(url: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key from a file that ends in one is named, without its value; the library would end in a panic."""
