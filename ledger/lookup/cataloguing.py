@@ -35,6 +35,9 @@ from ledger.records import Name, VersionString, parse_time
 FEW = 200
 """Most versions that are walked through without making a catalog."""
 
+_NAMES_KEPT = 32
+"""Of how many artifacts a snapshot keeps the newest versions in memory."""
+
 MOST_ASIDE = 200_000
 """Most versions by which a past commit may differ from the catalog that is used to look something up in it.
 
@@ -162,6 +165,9 @@ class CataloguedSnapshot(Snapshot):
         self._commit = commit
         self._keeper = keeper
         self._is_past = is_past
+        # What look-ups by name and id walk through: those of a list of runs ask for few names, and often. One value,
+        # which is replaced and not changed, for threads.
+        self._newest: dict[Name, _Newest] = {}
 
     def ask(self, question: Callable[[Catalog], _Answer]) -> _Answer | None:
         """What the catalog answers; ``None`` where there is none, and the history is to be walked."""
@@ -185,13 +191,28 @@ class CataloguedSnapshot(Snapshot):
 
     def claim_by_id(self, name: Name, id: VersionId) -> Claim | None:
         """The version of an artifact that has an id: among the newest, else by the catalog."""
-        newest = list(itertools.islice(self.claims(name, newest_first=True), FEW + 1))
-        found = next((claim for claim in newest if claim.id == id), None)
-        if found is not None or len(newest) <= FEW:
-            return found
+        newest = self._newest_of(name)
+        if id in newest.claims or newest.is_all:
+            return newest.claims.get(id)
         catalogued = self.ask(lambda catalog: [claim_of(place) for place in catalog.find(undashed(id))])
         claim = next((claim for claim in catalogued or () if claim.name == name and self.holds(claim)), None)
         return claim or super().claim_by_id(name, id)
+
+    def _newest_of(self, name: Name) -> "_Newest":
+        newest = self._newest.get(name)
+        if newest is None:
+            claims = list(itertools.islice(self.claims(name, newest_first=True), FEW + 1))
+            newest = _Newest({claim.id: claim for claim in reversed(claims)}, is_all=len(claims) <= FEW)
+            others = self._newest if len(self._newest) < _NAMES_KEPT else {}
+            self._newest = {**others, name: newest}
+        return newest
+
+
+class _Newest(NamedTuple):
+    """The newest versions of an artifact, and whether these are all."""
+
+    claims: dict[VersionId, Claim]
+    is_all: bool
 
 
 def claim_of(place: Place) -> Claim:

@@ -20,7 +20,7 @@ from ledger.errors import (
     RunNotFoundError,
 )
 from ledger.history import Snapshot, run_file, step_file
-from ledger.ids import is_uuid, undashed
+from ledger.ids import CommitId, is_uuid, undashed
 from ledger.lookup.handles import ArtifactVersion, refuse_other_than_version
 from ledger.lookup.presence import begun_run, begun_runs
 from ledger.lookup.runs import PipelineRun, StepRun
@@ -72,15 +72,32 @@ def list_runs(
     return list(itertools.islice(matches, check_limit(limit)))[::-1]
 
 
-def producer_of(view: "View", producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
-    """The run and the step that made a version, as they are now; ``None`` for what has not been recorded yet."""
-    begun = _begun(view, producer.run)
-    try:
-        run = _read_run(view, view.snapshot(), producer.run, begun)
-    except RunNotFoundError:
-        # A step that is still running has saved versions already: elsewhere nobody knows its run before it says more.
-        return None, None
-    return run, run.steps.get(producer.step)
+class ProducerFinder:
+    """Finds what made a version. Versions of one run that are looked at in a row have its records read once."""
+
+    def __init__(self) -> None:
+        # The run that was found last, if it has ended, and the commit it was found at: there it stays as it is.
+        self._last: tuple[CommitId, PipelineRun] | None = None
+
+    def find(self, view: "View", producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
+        """The run and the step that made a version, as they are now; ``None`` for what has not been recorded yet."""
+        run = self._found_before(view, producer.run) or self._find(view, producer.run)
+        return (run, run.steps.get(producer.step)) if run is not None else (None, None)
+
+    def _found_before(self, view: "View", run: str) -> PipelineRun | None:
+        last = self._last
+        return last[1] if last is not None and (last[0], str(last[1].id)) == (view.commit(), run) else None
+
+    def _find(self, view: "View", run: str) -> PipelineRun | None:
+        begun, commit = _begun(view, run), view.commit()
+        try:
+            found = _read_run(view, view.snapshot_at(commit), run, begun)
+        except RunNotFoundError:
+            # A step that is still running has saved versions already: elsewhere nobody knows its run before it says
+            # more.
+            return None
+        self._last = (commit, found) if found.ended_at is not None else None
+        return found
 
 
 def _read_run(view: "View", snapshot: Snapshot, run: str, begun: Mapping[str, RunRecord]) -> PipelineRun:

@@ -15,7 +15,7 @@ from ledger.lookup.cataloguing import CatalogKeeper, CataloguedSnapshot
 from ledger.lookup.config import read_config
 from ledger.lookup.discovery import is_ledger, not_found
 from ledger.lookup.facts import Facts, check_claim, facts_of
-from ledger.lookup.finding_runs import producer_of
+from ledger.lookup.finding_runs import ProducerFinder
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.records import Producer, decode_event, decode_manifest
 
@@ -29,6 +29,7 @@ class View:
         self.history = history or History.open(path, lock_timeout=self.config.lock_timeout)
         self.revision = revision
         self._catalog = CatalogKeeper(path, self.history, self.facts)
+        self._producers = ProducerFinder()
 
     @property
     def access(self) -> Access:
@@ -37,7 +38,11 @@ class View:
 
     def snapshot(self) -> CataloguedSnapshot:
         """The history as it is now, or at the fixed revision."""
-        return self.snapshot_at(self.revision or self.history.tip())
+        return self.snapshot_at(self.commit())
+
+    def commit(self) -> CommitId:
+        """The commit that is read: the newest one, or the fixed revision."""
+        return self.revision or self.history.tip()
 
     def snapshot_at(self, commit: CommitId) -> CataloguedSnapshot:
         """The history at a commit: the fixed revision, or one that is published now."""
@@ -58,7 +63,7 @@ class View:
 
     def producer(self, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
         """The run and the step that made a version."""
-        return producer_of(self, producer)
+        return self._producers.find(self, producer)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A process that is handed one opens the ledger for itself.

@@ -23,6 +23,7 @@ from ledger.catalog import LineChange, lines, read_catalog, update_catalog
 from ledger.catalog.segments import encode_segment
 from ledger.core.workspace import Workspace
 from ledger.errors import AmbiguousIdError
+from ledger.history import Claim
 from ledger.ids import VersionId
 from ledger.lookup import cataloguing
 from ledger.meters import Progress, progress
@@ -427,6 +428,22 @@ def test_lineage_of_an_old_version_is_found(filled: Ledger) -> None:
         assert version.claim == snapshot.claim_by_id(version.claim.name, version.claim.id)
     assert None is snapshot.claim_by_id(Name("a"), VersionId(str(uuid.uuid4())))
     assert None is snapshot.claim_by_id(Name("c"), filled.get("a").claim.id)
+
+
+def test_lineage_walks_through_an_artifact_once(filled: Ledger) -> None:
+    """A list of what runs gave asks for many versions of few names: the newest of each are read for the first alone."""
+    asked: list[str] = []
+
+    class Counting(cataloguing.CataloguedSnapshot):
+        def claims(self, name: Name, *, newest_first: bool = False) -> Iterator[Claim]:
+            asked.append(name)
+            return super().claims(name, newest_first=newest_first)
+
+    view = filled._view
+    snapshot = Counting(view.snapshot(), view.commit(), view._catalog, is_past=False)
+    for version in filled.search():
+        assert version.claim == snapshot.claim_by_id(version.claim.name, version.claim.id)
+    assert sorted(artifact.name for artifact in filled.artifacts()) == sorted(asked)
 
 
 def test_lineage_is_found_where_there_is_no_catalog(filled: Ledger) -> None:

@@ -106,6 +106,19 @@ def test_a_step_of_a_run_is_one_whoever_tells_of_it() -> None:
     assert step not in (*others, *other.steps.values(), "first")
 
 
+def test_versions_of_one_run_have_its_records_read_once() -> None:
+    """Each of them is of the same `PipelineRun` for as long as nothing else is published, and of an equal one then."""
+    save_artifact(1, "before")
+    training()
+    ledger = Ledger.open()
+    versions = [ledger.get(name) for name in ("x", "sum", "product")]
+    run, *others = [version.run for version in versions]
+    assert all(run is other for other in others)
+    training(5)
+    assert run is not versions[0].run
+    assert run == versions[0].run
+
+
 def test_a_version_saved_outside_has_no_run() -> None:
     """``run`` and ``step`` are of versions that a step made."""
     version = save_artifact(1, "x")
