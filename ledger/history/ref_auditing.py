@@ -31,8 +31,10 @@ def check_refs(history: History, name: str) -> Iterator[GitFault]:
     """What is wrong with ``refs``, ``packed-refs`` or ``logs``, or with what they name."""
     git_dir = history.git_dir
     if name == PACKED_REFS:
+        # Git goes by a ref's own file, if it has one: what it named when it was packed may be gone.
+        loose = read_ref_files(git_dir, "refs").texts
         yield from _check_packed(git_dir / name)
-        found = list(read_packed(git_dir))
+        found = [(ref, text) for ref, text in read_packed(git_dir) if ref not in loose]
     elif name == "logs":
         logs = read_ref_files(git_dir, name)
         yield from _check_logs(git_dir, logs)

@@ -15,7 +15,7 @@ import pytest
 from ledger.errors import IntegrityError
 from ledger.history import History
 from ledger.history.branch import read_branch
-from ledger.history.refs import offered_ref, write_ref
+from ledger.history.refs import merged_ref, offered_ref, write_ref
 from ledger.history.upkeep import (
     all_commits,
     check_commit,
@@ -142,6 +142,18 @@ def test_commits_of_no_ledger_may_go(history: History) -> None:
         git(history, *ada, "notes", "append", "-m", text, "main")
     git(history, "update-ref", "-d", "refs/notes/commits")
     assert [] == problems(history)
+
+
+def test_what_a_moved_ref_named_when_it_was_packed_may_be_gone(history: History) -> None:
+    """A sync that moves one while `git gc` runs: the file says what it names, and the list is not asked any more."""
+    ada = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    before = git(history, *ada, "commit-tree", "-p", "main", "-m", "merge behind origin", "main^{tree}")
+    write_ref(history.git_dir, merged_ref("origin"), CommitId(before))
+    git(history, "pack-refs", "--all")
+    write_ref(history.git_dir, merged_ref("origin"), read_branch(history.git_dir))
+    git(history, "prune", "--expire=now")
+    assert run_git(history.git_dir, "cat-file", "-e", before).returncode
+    assert (0, []) == (fsck(history), problems(history))
 
 
 def test_a_tag_that_is_lost_is_found(history: History) -> None:
