@@ -120,8 +120,9 @@ def log_artifact_metadata(
     values; nested dicts merge key by key with what was logged before. ``artifact_version`` is another word for
     ``version``.
 
-    Raises `ArgumentError` (a ``ValueError``) without a name outside of a step, and in one that has not exactly one
-    output, `MetadataError` for a value that cannot be recorded, and `ArtifactNotFoundError` (a ``KeyError``).
+    Raises `ArgumentError` (a ``ValueError``) without a name outside of a step, in one that has not exactly one output,
+    and beside a version, `MetadataError` for a value that cannot be recorded, and `ArtifactNotFoundError` (a
+    ``KeyError``).
     """
     is_twice = version is not None and artifact_version is not None
     if is_twice and check_version(version) != check_version(artifact_version):
@@ -133,6 +134,11 @@ def log_artifact_metadata(
         context.add_output_metadata(metadata, output)
         return
     if artifact_name is None:
+        if chosen is not None:
+            raise ArgumentError(
+                f"an artifact name must be given with a version, got version {chosen!r} alone",
+                hint="name the artifact, or leave the version out for the output that a step is making",
+            )
         raise ArgumentError(
             "an artifact name must be given unless the call is inside a step with a single output"
             + (f"; this step has the outputs {', '.join(outputs)}" if outputs else ""),

@@ -236,6 +236,18 @@ def test_logging_without_a_name_outside_a_step_is_refused() -> None:
         log_artifact_metadata({"k": 1})
 
 
+def test_logging_on_a_version_without_a_name_is_refused() -> None:
+    """In a step with one output too: that output has no version yet, and the error says what is missing."""
+
+    @step
+    def made() -> Annotated[int, "x"]:
+        log_artifact_metadata({"k": 1}, version="1")
+        return 1
+
+    with pytest.raises(ValueError, match="name must be given with a version, got version '1' alone"):
+        made()
+
+
 def test_logging_goes_to_the_output_or_to_a_version_that_exists() -> None:
     """In a step: an output's name without a version is the output; a version, or another name, is what exists."""
     save_artifact(1, "x")
