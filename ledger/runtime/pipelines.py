@@ -46,7 +46,7 @@ class Pipeline(Declared[Function]):
         self.config_path = config_path
         functools.update_wrapper(self, function)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> PipelineRun:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> PipelineRun:
         """Record the graph, run it, and return the run.
 
         Raises what a step raises, after recording that it failed; `StepInterfaceError` and `ConfigError`

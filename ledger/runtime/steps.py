@@ -52,7 +52,7 @@ class Step(Declared[Function]):
         self._after = after
         functools.update_wrapper(self, function)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Record the step, run it, or just call the function, by where the call stands."""
         __tracebackhide__ = True
         if is_handed_class(args, self.signature.parameters):

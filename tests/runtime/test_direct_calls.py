@@ -33,6 +33,21 @@ def add(a: int, b: int = 2) -> int:
     return a + b
 
 
+def test_an_argument_may_have_any_name() -> None:
+    """Also one that the call has a word for: the function's own argument is meant."""
+
+    @step
+    def named(self: int, id: int, after: int = 0) -> int:
+        return self + id + after
+
+    @pipeline
+    def naming(self: int) -> None:
+        named(self=self, id=2, after=3)
+
+    assert 3 == named(self=1, id=2)
+    assert 6 == naming(self=1).steps["named"].output.load()
+
+
 def test_a_direct_call_gives_the_value_and_is_recorded() -> None:
     """The step's name is the pipeline's; the output is a version; a second call is served from the cache."""
     assert (3, 7, 3) == (add(1), add(3, b=4), add(1))
