@@ -9,16 +9,22 @@ import re
 from pathlib import Path
 
 from ledger.disk import absolute, given_path
+from ledger.errors import ArgumentError
+
+_NO_TEXT = re.compile("[\ud800-\udfff]")
+_RENAMED = "rename the folder, or use the path of a link to it"
 
 
 def given_store(store: str) -> str:
-    """A store as a user names it: a path, made absolute, or a URL, which may have lost a slash in a ``Path``."""
-    if "://" in store or not store.strip():
-        return store
-    url = re.match(r"([a-z][a-z0-9+.-]+):/(.*)", store, re.DOTALL)
-    if url is not None:
-        return f"{url[1]}://{'/' if url[1] == 'file' else ''}{url[2]}"
-    return str(absolute(given_path(store, "a store")))
+    """A store as a user names it: a path, made absolute, or a URL, which may have lost a slash in a ``Path``.
+
+    Raises `ArgumentError` for a path with bytes that are no text, as Python has file names of other encodings: the
+    settings, which are text, cannot say it.
+    """
+    named = _named(store)
+    if _NO_TEXT.search(named):
+        raise ArgumentError(f"a store cannot be {named!r}: settings are UTF-8, and its path is not", hint=_RENAMED)
+    return named
 
 
 def given_remote(url: str) -> str:
@@ -44,6 +50,15 @@ def is_url(text: str, *, seen_from: Path) -> bool:
     """Whether Git would take a text for a place on another host, or for a URL, and not for a path."""
     head = text.split("/", maxsplit=1)[0]
     return "://" in text or (":" in head and not os.path.exists(seen_from / text))
+
+
+def _named(store: str) -> str:
+    if "://" in store or not store.strip():
+        return store
+    url = re.match(r"([a-z][a-z0-9+.-]+):/(.*)", store, re.DOTALL)
+    if url is not None:
+        return f"{url[1]}://{'/' if url[1] == 'file' else ''}{url[2]}"
+    return str(absolute(given_path(store, "a store")))
 
 
 def _tidied(path: str) -> str:

@@ -206,6 +206,17 @@ def test_a_bad_remote_is_not_written(cli: Cli, two: tuple[str, str], workdir: Pa
     assert before == (workdir / "a" / "config.toml").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "words", [["init", "x"], ["clone", "a", "x"], ["--ledger", "a", "remote", "add", "hub", "hub.git"]]
+)
+def test_a_store_whose_path_is_no_text_is_refused(cli: Cli, workdir: Path, words: list[str]) -> None:
+    """The settings cannot say where it is: nothing is made, and nothing written."""
+    cli("init", "a")
+    before = (sorted(os.listdir(workdir)), Path("a/config.toml").read_bytes())
+    assert "settings are UTF-8, and its path is not" in cli(*words, "--store", "b\udcff", code=2).err
+    assert before == (sorted(os.listdir(workdir)), Path("a/config.toml").read_bytes())
+
+
 def test_exit_codes(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
     """10: not reachable; 3: not known; 5: rewritten; 4: the path of a clone is taken."""
     assert "Hint: run `ledger --ledger a remote add nowhere URL`" in cli("--ledger", "a", "sync", "nowhere", code=3).err
