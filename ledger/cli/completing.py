@@ -11,7 +11,11 @@ from ledger.cli.session import ExampleCommand
 
 
 class _Bash(BashComplete):
-    """Asks with whole words, and answers with what bash puts in place of the last part of one."""
+    """Asks with whole words, and answers with what bash puts in place of the last part of one.
+
+    The value of an option may be a word of its own or follow its ``=``; in a quote that the user has opened only what
+    would end it, or mean something else in it, is escaped.
+    """
 
     source_template = r"""
 %(complete_func)s() {
@@ -27,14 +31,25 @@ class _Bash(BashComplete):
         left=${left#"$gap"}
         left=${left#"${COMP_WORDS[index]}"}
     done
-    local kept=${words[-1]%%"$2"}
+    local word=${words[-1]}
+    [[ $word != --*=* ]] || word=${word#--*=}
+    local kept=${word%%"$2"}
+    kept=${kept#[\"\']}
     while IFS=, read -r kind value; do
         case $kind in
             file) compopt -o default ;;
             dir) compopt -o dirnames ;;
             plain)
                 value=${value#"$kept"}
-                [[ ${words[-1]} == [\"\']* ]] || printf -v value %%q "$value"
+                case $word in
+                    \'*) value=${value//\'/"'\\''"} ;;
+                    \"*)
+                        value=${value//\\/'\\'}
+                        value=${value//\"/'\"'}
+                        value=${value//\$/'\$'}
+                        value=${value//\`/'\`'} ;;
+                    *) printf -v value %%q "$value" ;;
+                esac
                 COMPREPLY+=("$value") ;;
         esac
     done < <(env COMP_WORDS="$(printf '%%s\n' "${words[@]}")" COMP_CWORD=$((${#words[@]} - 1)) \

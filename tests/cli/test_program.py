@@ -528,6 +528,8 @@ def test_completion_in_bash_knows_whole_words(cli: Cli, workdir: Path) -> None:
     assert ["other"] == complete_in_bash(cli, workdir, "ledger", " log", " o")
     assert ["@1"] == complete_in_bash(cli, workdir, "ledger", " log", " other", "@")
     assert ["ModelArtifact"] == complete_in_bash(cli, workdir, "ledger", " save", " x", " --type", "=", "M")
+    name = (" --name", "=", "training", "::", "l")
+    assert ["load::output"] == complete_in_bash(cli, workdir, "ledger", " save", " x", *name)
 
 
 def test_completion_in_bash_quotes_what_bash_would_cut(cli: Cli, workdir: Path) -> None:
@@ -535,6 +537,16 @@ def test_completion_in_bash_quotes_what_bash_would_cut(cli: Cli, workdir: Path) 
     save_artifact(1, "other", tags=["as it is"])
     for typed, offered in ((" a", r"as\ it\ is"), (' "a', "as it is"), (" 'a", "as it is")):
         assert offered == " ".join(complete_in_bash(cli, workdir, "ledger", " tag", " other", " --remove", typed))
+
+
+def test_completion_in_bash_escapes_what_would_end_a_quote(cli: Cli, workdir: Path) -> None:
+    """What is offered in a quote is the tag that it was, once bash has read it."""
+    tag = r"""it's $HOME "q" a\b `id` &"""
+    save_artifact(1, "other", tags=[tag])
+    for typed in (" i", ' "i', " 'i"):
+        quote = typed.strip(" i")
+        offered = " ".join(complete_in_bash(cli, workdir, "ledger", " tag", " other", " --remove", typed))
+        assert tag == subprocess.check_output(["bash", "-c", f"printf %s {quote}{offered}{quote}"], text=True)
 
 
 def test_looking_imports_nothing_heavy(iris: dict[str, Any]) -> None:
