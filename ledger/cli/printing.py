@@ -112,12 +112,15 @@ def _writable(text: str) -> str:
 
 
 def _print_rich(columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -> None:
+    import shutil
+
     from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    fitted = fit(columns, rows, Console().width, measure=cell_len)
+    width = shutil.get_terminal_size().columns  # rich takes every terminal that is dumb for one of 80 columns
+    fitted = fit(columns, rows, width, measure=cell_len)
     headers = {key: header for header, key in columns.items()}
     cut: Literal["ellipsis", "crop"] = "ellipsis" if _writable("…") == "…" else "crop"
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))

@@ -113,12 +113,12 @@ def test_room_is_used() -> None:
     assert 80 == fit(COLUMNS, [ROW], 80).width
 
 
-def on_terminal(width: int, *words: str, encoding: str = "utf-8") -> list[str]:
-    """The lines that the program writes to a terminal of this width and encoding."""
+def on_terminal(width: int, *words: str, encoding: str = "utf-8", kind: str = "xterm") -> list[str]:
+    """The lines that the program writes to a terminal of this width, encoding and kind."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    environment |= {"TERM": "xterm", "PYTHONIOENCODING": encoding}
+    environment |= {"TERM": kind, "PYTHONIOENCODING": encoding}
     process = subprocess.Popen([sys.executable, "-m", "ledger", *words], stdout=theirs, env=environment)
     os.close(theirs)
     printed = read_terminal(ours)
@@ -147,6 +147,13 @@ def test_versions_can_be_read_and_copied(full: Ledger, width: int) -> None:
     assert expected == {tuple(line.split()[:3]) for line in lines[1:]}
     assert len(versions) + 1 == len(lines)
     assert max(map(len, lines)) <= width
+
+
+def test_a_dumb_terminal_is_as_wide_as_it_says(full: Ledger) -> None:
+    """One that takes no commands, such as a shell in an editor, may be narrower than others."""
+    lines = on_terminal(64, "artifact", "version", "list", kind="dumb")
+    assert on_terminal(64, "artifact", "version", "list") == lines
+    assert max(map(len, lines)) <= 64
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
