@@ -13,7 +13,7 @@ import click
 from ledger.cli.printing import as_json
 from ledger.errors import LedgerError
 from ledger.notices import write_on_stderr
-from ledger.wording import one_line, without_secrets
+from ledger.wording import bounded, one_line, without_secrets
 
 EXIT_CODES = {
     0: "done",
@@ -59,7 +59,7 @@ def report_usage(error: click.ClickException, *, wants_json: bool) -> int:
     """Say on stderr how a command is used; returns the exit code."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"run `{context.command_path if context is not None else 'ledger'} --help`"
-    message = error.format_message().replace("\n\t", " ")  # click lists choices a line each
+    message = bounded(error.format_message().replace("\n\t", " "))  # click lists choices a line each
     if wants_json:
         _print_object(_USAGE, message, hint)
     elif isinstance(error, _NO_ARGUMENTS):

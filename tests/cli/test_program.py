@@ -275,6 +275,11 @@ def test_a_missing_choice_is_told_in_words(cli: Cli) -> None:
     assert "Choose from: bash, zsh, fish" in cli("completion", code=2).err
 
 
+def test_a_very_long_word_is_not_told_whole(cli: Cli) -> None:
+    """A file's content in the place of a word does not fill the screen, in errors of usage as in others."""
+    assert len(cli("artifact", "list", "x" * 70_000, code=2).err) < 2000
+
+
 def test_the_ledger_is_named(cli: Cli, iris: dict[str, Any], workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``--ledger`` beats ``LEDGER_DIR``, and a ledger that was named is never made by a save."""
     monkeypatch.setenv("LEDGER_DIR", str(workdir / "other"))
@@ -528,8 +533,8 @@ def test_completion_in_bash_knows_whole_words(cli: Cli, workdir: Path) -> None:
     assert ["other"] == complete_in_bash(cli, workdir, "ledger", " log", " o")
     assert ["@1"] == complete_in_bash(cli, workdir, "ledger", " log", " other", "@")
     assert ["ModelArtifact"] == complete_in_bash(cli, workdir, "ledger", " save", " x", " --type", "=", "M")
-    name = (" --name", "=", "training", "::", "l")
-    assert ["load::output"] == complete_in_bash(cli, workdir, "ledger", " save", " x", *name)
+    joined = (" --name", "=", "training", "::", "l")
+    assert ["load::output"] == complete_in_bash(cli, workdir, "ledger", " save", " x", *joined)
 
 
 def test_completion_in_bash_quotes_what_bash_would_cut(cli: Cli, workdir: Path) -> None:
