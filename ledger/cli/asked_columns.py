@@ -58,10 +58,15 @@ def print_asked(columns: Mapping[str, str], shapes: Sequence[Shape], keys: Seque
         rows = zip(shapes, said, strict=True)
         shapes = [{**shape, _VALUES: encode_values({**dict.fromkeys(keys), **values})} for shape, values in rows]
     elif keys:
-        columns = {**columns, **{key: f"{_VALUES}.{key}" for key in keys}}
+        # A key may be called as a column is, which stays in its place.
+        columns = {**columns, **{_heading(key, columns): f"{_VALUES}.{key}" for key in keys}}
         rows = zip(shapes, said, strict=True)
         shapes = [{**shape, **{f"{_VALUES}.{key}": values.get(key) for key in keys}} for shape, values in rows]
     print_list(columns, shapes, wants_json=wants_json)
+
+
+def _heading(key: str, columns: Mapping[str, str]) -> str:
+    return f"{_VALUES}.{key}" if key in columns else key
 
 
 def _values(sources: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> Shape:

@@ -61,6 +61,14 @@ def test_a_group_in_a_group_is_a_value(cli: Cli) -> None:
     assert expected == json.loads(cli(*words, "--json").out)[0]["shown"]
 
 
+def test_a_key_that_is_called_as_a_column_is_one_more(cli: Cli) -> None:
+    """It takes no column's place, and its own is headed by where it stands in the JSON."""
+    save_artifact(1, "model", run_metadata={"SIZE": 64})
+    header, row = cli("artifact", "version", "list", "--show", "SIZE").out.splitlines()
+    assert (1, "shown.SIZE") == (header.split().count("SIZE"), header.split()[-1])
+    assert (True, "64") == ("1 B" in row, row.split()[-1])
+
+
 def test_a_key_whose_values_are_none_is_there(cli: Cli) -> None:
     """A key that is logged with ``None`` is not said to be missing, as any warning would fail this."""
     save_artifact(1, "model", run_metadata={"limit": None})
