@@ -15,11 +15,7 @@ from ledger.errors import SourceNotFoundError
 from ledger.lookup import ArtifactVersion
 
 
-@click.command(
-    cls=ExampleCommand,
-    example="ledger save data.csv --name iris --tag raw --meta rows=150",
-    options_metavar="--name NAME [OPTIONS]",
-)
+@click.command(cls=ExampleCommand, example="ledger save data.csv --name iris --tag raw --meta rows=150")
 @click.argument("path", type=PATH)
 @click.option("--name", metavar="NAME", required=True, help="The artifact's name.", shell_complete=complete_name)
 @click.option("--version", metavar="VERSION", help="A version of your own; by default the next number.")
@@ -52,7 +48,7 @@ def save(
         print_line(f"{label_of(saved)}  {saved.id}")
 
 
-@click.command(cls=ExampleCommand, example="ledger get iris@1 -o restored.csv", options_metavar="-o PATH [OPTIONS]")
+@click.command(cls=ExampleCommand, example="ledger get iris@1 -o restored.csv")
 @version_argument
 @click.option(
     "-o",

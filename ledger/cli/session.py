@@ -40,7 +40,7 @@ pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
 class UsageCommand(click.Command):
-    """A command whose errors of usage say how it is used, those too of which click does not."""
+    """A command that says how it is used, with what must be given; in every error of usage, which click does not."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does; an option without its argument is an error of this command."""
@@ -49,6 +49,11 @@ class UsageCommand(click.Command):
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
             raise
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """As click does, with the options that must be given."""
+        needed = [each for each in self.params if isinstance(each, click.Option) and each.required]
+        return [*(f"{each.opts[0]} {each.metavar}" for each in needed), *super().collect_usage_pieces(ctx)]
 
 
 class ExampleCommand(UsageCommand):

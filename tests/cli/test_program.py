@@ -263,6 +263,7 @@ def test_an_empty_path_is_a_mistake(cli: Cli, workdir: Path, words: list[str]) -
     [
         (["save", "d.csv", "iris"], "ledger save --name NAME [OPTIONS] PATH"),
         (["get", "iris", "out.csv"], "ledger get -o PATH [OPTIONS] NAME[@VERSION]"),
+        (["repair", "backup"], "ledger repair --from SOURCE [OPTIONS]"),
     ],
 )
 def test_the_usage_names_the_options_that_must_be_given(cli: Cli, words: list[str], usage: str) -> None:
