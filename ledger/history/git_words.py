@@ -16,7 +16,10 @@ _BROKEN = (
     r"bad (?:numeric |boolean )?config (?:line|variable|value)|unknown value for config|bad zlib compression"
     r"|maximum include depth"
 )
-_SWEPT = r"unable to migrate objects|No such file or directory.*\(unpacker error\)"
+_SWEPT = (
+    r"unable to migrate objects|missing necessary objects"
+    r"|(?:No such file or directory|requires a git repository).*\(unpacker error\)"
+)
 _FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Out of diskspace|Disk quota exceeded|File too large)"
 _FAILING = ("Input/output error", "Read-only file system", "Permission denied", "couldn't write")
 """What Git says of a file that it cannot use; of a ref that it cannot write, such as on a full disk, not why."""
@@ -96,5 +99,8 @@ def is_locked(words: str) -> bool:
 
 
 def was_swept(words: str) -> bool:
-    """Whether the remote's own housekeeping deleted the objects of a push as they arrived."""
+    """Whether the remote's own housekeeping may have deleted the objects of a push as they arrived.
+
+    Of objects that it misses Git does not say whether they have just come or had been there.
+    """
     return re.search(_SWEPT, words) is not None

@@ -423,6 +423,27 @@ def test_a_push_that_housekeeping_in_the_remote_spoils_is_tried_again(pair: tupl
     assert ada.revision == hub_tip(hub)
 
 
+@pytest.mark.parametrize("child", ["index-pack", "rev-list"])
+def test_a_push_that_is_spoiled_before_any_hook_runs_is_tried_again(
+    pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, child: str
+) -> None:
+    """Housekeeping there may come before Git has stored what arrives, or has looked whether all of it did."""
+    ada, _ = pair
+    programs, swept = tmp_path / "programs", hub / "swept"
+    programs.mkdir()
+    (programs / "git").write_text(
+        f'#!/bin/sh\nexport GIT_EXEC_PATH="{programs}"\n'
+        f'[ "$1" != {child} ] || [ -z "$GIT_QUARANTINE_PATH" ] || ! mkdir "{swept}" || rm -r "$GIT_QUARANTINE_PATH"\n'
+        f'exec "{shutil.which("git")}" "$@"\n'
+    )
+    (programs / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    ada.save("more", "iris")
+    ada.sync()
+    assert swept.is_dir()
+    assert ada.revision == hub_tip(hub)
+
+
 def test_a_remote_that_lost_objects(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
     """Who pushes or clones is told how it gets them back from a ledger that is whole, and that does."""
     ada, _ = pair
