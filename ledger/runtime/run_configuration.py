@@ -9,10 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.errors import ConfigError
+from ledger.errors import ConfigError, MetadataError
+from ledger.records import normalise
 from ledger.runtime.annotations import class_of, conforms, spelled
 from ledger.runtime.configuration import ArtifactConfig
 from ledger.wording import shown
+
+_RECORDED = "values are str, int, float, bool, None, lists and dicts of these; a key that is a number takes quotes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +57,13 @@ class StepConfiguration:
 
     def parameter(self, name: str, annotation: Any, default: Any) -> Any:
         """The value of a parameter of the step."""
-        place = self.places[f"parameters.{name}"]
-        return _fitting(self.parameters[name], annotation, default, place, f"parameter {name!r} of step {self.name!r}")
+        place, told = self.places[f"parameters.{name}"], f"parameter {name!r} of step {self.name!r}"
+        value = _fitting(self.parameters[name], annotation, default, place, told)
+        try:
+            normalise({name: value})
+        except MetadataError as error:
+            raise place.error(f"{told} cannot be recorded: {error}", hint=_RECORDED) from error
+        return value
 
     def unknown_parameter(self, parameter: str, known: Iterable[str]) -> ConfigError:
         """The error of a parameter that the step does not have."""

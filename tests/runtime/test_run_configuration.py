@@ -237,6 +237,12 @@ MISTAKES: list[tuple[str, int, str, str]] = [
     ("parameters:\n  epochs: many", 2, "parameter 'epochs' of the pipeline: expected int, got 'many'", ""),
     ("parameters:\n  epochs: 3\n  title: 2023-11-05", 3, "expected str, got datetime.date(2023, 11, 5)", ""),
     ("steps:\n  loads:\n    parameters:\n      size: many", 4, "expected int, got 'many'", ""),
+    (
+        "steps:\n  loads:\n    parameters:\n      names: [{1: a}]",
+        4,
+        "parameter 'names' of step 'loads' cannot be recorded: metadata 'names.0.1': a key is a str, got int",
+        "values are str, int, float, bool, None, lists and dicts of these",
+    ),
     ("steps:\n  trains:\n    parameters: {data: 1}", 3, "gets 'data' from an artifact", ""),
     ("steps: {loads: {outputs: {data: {artifact_config: {version: a/b}}}}}", 1, "invalid version 'a/b'", "raw_2023"),
     ("steps: {loads: {outputs: {data: {artifact_config: {version: 1.5}}}}}", 1, "got float: 1.5", "version: '1.5'"),
