@@ -204,7 +204,8 @@ def _read_past_cache(store: Store, key: str, read: Callable[[Store], _Result]) -
             raise
         if not forget(store, key) and gets_at_once(store) is None:
             raise
-        return read(store)
+    # The first error is let go of: it holds what was read.
+    return read(store)
 
 
 def _is_missing(error: Exception) -> bool:

@@ -166,7 +166,9 @@ def _read(store: Store, digest: Digest, label: str) -> tuple[Table, Sought, byte
     except UnsupportedFormatError:
         raise
     except FormatError as error:
-        raise sought.damaged(f"is damaged: {str(error).removeprefix(f'{sought}: ')}") from error
+        reason = str(error).removeprefix(f"{sought}: ")
+    # Out here, so that the error does not hold what the table was inflated to, in the frames of its cause.
+    raise sought.damaged(f"is damaged: {reason}")
 
 
 def _problem(table: Table, digest: Digest) -> str | None:

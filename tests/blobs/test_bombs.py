@@ -2,9 +2,16 @@
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
+
+from ledger.blobs import ContentReader, ContentWriter, create_store
+from ledger.blobs.codec import encode_frame
+from ledger.errors import IntegrityError
+from tests.kit.contents import noise
+from tests.kit.s3 import Bucket
 
 _PROGRAM = """
 import sys
@@ -46,3 +53,22 @@ def test_a_bomb_is_refused_in_little_memory(tmp_path: Path) -> None:
     run = [sys.executable, "-c", _PROGRAM, str(tmp_path)]
     result = subprocess.run(run, capture_output=True, text=True, check=True)
     assert ["refused True"] * 6 == result.stdout.splitlines()
+
+
+def test_a_bomb_is_gone_from_memory_with_its_error_there(bucket: Bucket) -> None:
+    """A check keeps the errors of all it has found; a table is inflated once at a time, though it is read twice."""
+    store, bomb = create_store(bucket.url), bytes(16 << 20)
+    with (writer := ContentWriter(store)).open("a") as file:
+        file.write(noise(200_000))
+    content = writer.finish()
+    [key] = (key for key in bucket.objects() if key.startswith("tables/"))
+    bucket.plant(key, encode_frame(bomb))
+    tracemalloc.start()
+    try:
+        with pytest.raises(IntegrityError) as caught:
+            ContentReader(store, content, label="iris@3").read("a")
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "is damaged: not JSON" in str(caught.value)
+    assert (True, True) == (held < len(bomb) // 4, peak < len(bomb) * 3 // 2)
