@@ -9,6 +9,7 @@ import ledger
 from ledger.cli.bars import pieces_on_terminal
 from ledger.cli.printing import Shape, counted, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
+from ledger.history import BRANCH
 
 if TYPE_CHECKING:
     from ledger.core import Problem, Report
@@ -92,11 +93,13 @@ def problem_shape(problem: "Problem") -> Shape:
 
 
 def print_problems(problems: Iterable["Problem"]) -> None:
-    """Print problems as a table."""
-    print_table(
-        _PROBLEM_COLUMNS,
-        [{**problem_shape(problem), "message": problem.message + _touched(problem.versions)} for problem in problems],
-    )
+    """Print problems as a table, and what helps against one that no copy mends."""
+    shapes = [
+        {**problem_shape(problem), "message": problem.message + _touched(problem.versions)} for problem in problems
+    ]
+    print_table(_PROBLEM_COLUMNS, shapes)
+    if any(shape["version"] == BRANCH for shape in shapes):
+        print_line(f"which commit {BRANCH} was at only you can say: `ledger status` tells how it is put back")
 
 
 def _touched(versions: Sequence[str]) -> str:

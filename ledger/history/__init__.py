@@ -26,6 +26,7 @@ from ledger.history.history import History, Published
 from ledger.history.identity import git_identity, host_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
 from ledger.history.placing import refuse_collision, refuse_existing
+from ledger.history.refs import BRANCH
 from ledger.history.remotes import (
     Remote,
     check_remote,
@@ -39,6 +40,7 @@ from ledger.history.revisions import in_utc, time_of
 from ledger.history.snapshot import Snapshot
 
 __all__ = [
+    "BRANCH",
     "FOLD_LOCK",
     "LOCK",
     "REPOSITORY",

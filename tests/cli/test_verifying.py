@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
+from ledger.history import BRANCH
 from tests.cli.conftest import Cli
 from tests.cli.test_care import on_a_terminal
 from tests.kit.ledgers import damage, waste
@@ -84,6 +85,19 @@ def test_a_check_that_found_something_says_what_helps(cli: Cli, iris: dict[str, 
     assert told not in cli("verify").out
     damage(chunk_of(Ledger.open()))
     assert told in cli("verify", code=5).out
+
+
+@pytest.mark.parametrize("words", [["verify"], ["repair", "--from", "copy"]])
+def test_who_has_lost_the_branch_is_told_what_helps(cli: Cli, iris: dict[str, Any], words: list[str]) -> None:
+    """A copy does not say which commit was its last here: the command is named whose hint does."""
+    ledger = Ledger.open()
+    shutil.copytree(ledger.path, "copy")
+    branch = ledger.path / "history.git" / BRANCH
+    branch.rename("last")
+    assert "was at only you can say: `ledger status` tells how" in cli(*words, code=5).out
+    assert "brings one back" in cli("status", code=5).err
+    Path("last").rename(branch)
+    assert "was at only you can say" not in cli(*words).out
 
 
 def test_what_belongs_to_nobody_is_told(cli: Cli, iris: dict[str, Any]) -> None:
