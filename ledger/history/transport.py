@@ -56,6 +56,8 @@ _NAMED_IN = (_PACKS, os.path.dirname(BRANCH), "reftable")
 _GIT_ENDS = ("/.git", "", ".git")
 """What Git appends to a path to find the repository there, in this order."""
 _LINE = r"([0-9a-f]{40})\t" + re.escape(BRANCH)  # compiled by `re` when it is first used
+_UNREADABLE = "0" * 40
+"""What Git says that a branch is at whose file it finds empty, damaged or closed."""
 _LOCKED_BY_PUSHES = (BRANCH, "HEAD")
 _DEAD_LOCK_SECONDS = 60.0
 _MEND = (
@@ -87,7 +89,17 @@ def remote_tip(git_dir: Path, remote: Remote) -> CommitId | None:
             url=str(remote),
         )
     match = re.search(_LINE, done.output)
-    return CommitId(match[1]) if match is not None else None
+    if match is None:
+        return None
+    if match[1] == _UNREADABLE:
+        raise RemoteError(
+            f"{remote} cannot read its branch main",
+            hint="see whether refs/heads/main there is open to who reads it; where it is damaged, delete the file "
+            "refs/heads/main in the remote, and sync again from a ledger that knows it: that tells how it is restored",
+            remote=remote.name,
+            url=str(remote),
+        )
+    return CommitId(match[1])
 
 
 def fetch(git_dir: Path, remote: Remote, ref: str) -> None:

@@ -133,6 +133,21 @@ def test_tags_of_the_history_stay_here(ada: Ledger, hub: Path) -> None:
     assert "refs/heads/main" == hub_git(hub, "for-each-ref", "--format=%(refname)")
 
 
+def test_a_branch_that_the_remote_cannot_read_is_told_with_a_way(ada: Ledger, hub: Path) -> None:
+    """Such as a file that a power cut has emptied: no object is lost, and once it is gone the next hint leads on."""
+    branch = hub / "refs" / "heads" / "main"
+    branch.write_text("")
+    ada.save("second", "iris")
+    with pytest.raises(RemoteError, match="cannot read its branch main") as caught:
+        ada.sync()
+    assert "delete the file refs/heads/main in the remote" in caught.value.hint
+    branch.unlink()
+    with pytest.raises(HistoryRewrittenError) as restored:
+        ada.sync()
+    subprocess.run(shlex.split(restored.value.hint.split("`")[1])[1:], cwd=ada.git_dir, check=True)
+    assert ("iris@2",) == ada.sync().pushed
+
+
 def test_a_push_is_made_though_the_user_pushes_only_submodules(ada: Ledger) -> None:
     """A history has none: with that setting Git would push nothing, and report success."""
     set_globally("push.recurseSubmodules", "only")
