@@ -40,20 +40,26 @@ pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
 class UsageCommand(click.Command):
-    """A command that says how it is used, with what must be given; in every error of usage, which click does not."""
+    """A command that says in each of its errors of usage how it is used, with the options that must be given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does; an option without its argument is an error of this command."""
+        """As click does; an option without its argument is an error of this command, and ``--version`` is explained."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
+            if isinstance(error, click.NoSuchOption) and error.option_name == "--version" and self._takes_a_label():
+                message = "No such option '--version'; the version goes with the name, as NAME@VERSION."
+                raise click.UsageError(message, error.ctx) from error
             raise
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """As click does, with the options that must be given."""
         needed = [each for each in self.params if isinstance(each, click.Option) and each.required]
         return [*(f"{each.opts[0]} {each.metavar}" for each in needed), *super().collect_usage_pieces(ctx)]
+
+    def _takes_a_label(self) -> bool:
+        return any("@VERSION" in (each.metavar or "") for each in self.params)
 
 
 class ExampleCommand(UsageCommand):
