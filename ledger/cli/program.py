@@ -100,7 +100,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the program; returns the exit code."""
-    wants_json = "--json" in arguments
     session = Session()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is no failure
@@ -113,6 +112,8 @@ def run(arguments: Sequence[str]) -> int:
         except (click.Abort, KeyboardInterrupt):  # the second is pressed while click or the bar deals with the first
             return INTERRUPTED
         except Exception as error:  # noqa: BLE001  # raised again where it has no name
+            # An error of usage may come before the option was read; else it was none, but a word such as Git's.
+            wants_json = session.json or (isinstance(error, click.ClickException) and "--json" in arguments)
             return INTERRUPTED if was_interrupt(error) else _report(error, wants_json, session.path)
     return code if isinstance(code, int) else 0
 

@@ -283,6 +283,12 @@ def test_who_gives_the_version_as_an_option_is_told_where_it_goes(cli: Cli, word
     assert "as NAME@VERSION" not in cli("status", "--version", "1", code=2).err
 
 
+@pytest.mark.parametrize("words", [["git", "log", "--json"], ["tag", "iris", "--", "--json"]])
+def test_a_word_that_is_no_option_asks_for_no_json(cli: Cli, workdir: Path, words: list[str]) -> None:
+    """What is Git's, or stands behind ``--``, is not the option, though it is written like it."""
+    assert cli(*words, code=3).err.startswith("Error: no ledger at ")
+
+
 def test_a_very_long_word_is_not_told_whole(cli: Cli) -> None:
     """A file's content in the place of a word does not fill the screen, in errors of usage as in others."""
     assert len(cli("artifact", "list", "x" * 70_000, code=2).err) < 2000
