@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from ledger.blobs.registered import refuse_replacing
 from ledger.blobs.spooled import blocks_of, holds_file, whole
-from ledger.disk import TEMPORARY_PREFIX, fresh_name
+from ledger.disk import fresh_name, is_temporary
 from ledger.errors import (
     ArgumentError,
     LedgerError,
@@ -131,7 +131,7 @@ class FsspecStore:
             return
         for path in found:
             key = self._key_of(path)
-            if not key.rpartition("/")[2].startswith(TEMPORARY_PREFIX):
+            if not is_temporary(key.rpartition("/")[2]):
                 yield key
 
     def delete(self, key: str) -> None:

@@ -10,7 +10,6 @@ Rules it keeps (specs/maintenance.md, 3):
 """
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,6 +28,7 @@ from ledger.disk import (
     alone,
     fresh_name,
     is_folder,
+    is_temporary,
     remove_if_there,
     status_of,
     storage_errors,
@@ -37,8 +37,6 @@ from ledger.disk import (
 )
 from ledger.errors import DiskFullError
 from ledger.records import Content
-
-_LEFTOVER = re.compile(r"tmp_[0-9a-f]{16}")
 
 
 class Spare(NamedTuple):
@@ -100,7 +98,7 @@ def files_among(store: LocalStore) -> tuple[list[str], list[str]]:
     for top in filter(is_folder, (store.root / kind for kind in OBJECT_KINDS)):
         for folder, _, names in walk(top):
             paths = [os.path.relpath(os.path.join(folder, name), store.root) for name in names]
-            left += [path for path in paths if _LEFTOVER.fullmatch(os.path.basename(path))]
+            left += [path for path in paths if is_temporary(os.path.basename(path))]
             keys += [path for path in paths if parse_key(path) is not None]
     return sorted(keys), sorted(left)
 

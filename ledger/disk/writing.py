@@ -8,6 +8,7 @@ import contextlib
 import errno
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from ledger.errors import StorageError
 from ledger.system_errors import storage_error
 
 TEMPORARY_PREFIX = "tmp_"
+_TEMPORARY = re.compile(rf"{TEMPORARY_PREFIX}[0-9a-f]{{16}}")
 # AFS says EXDEV, as it links only within one folder; where it is true, renaming says so again.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
@@ -259,3 +261,8 @@ def name_first(staging: str | os.PathLike[str], target: str | os.PathLike[str]) 
 def fresh_name(prefix: str = TEMPORARY_PREFIX) -> str:
     """A name that nothing has, for what is made beside its place and then renamed."""
     return f"{prefix}{os.urandom(8).hex()}"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file has the name of a temporary one; what only begins so may be a user's."""
+    return _TEMPORARY.fullmatch(name) is not None

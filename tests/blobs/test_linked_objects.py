@@ -184,6 +184,17 @@ def test_an_empty_folder_is_present_where_nothing_shows_it(raw: FsspecStore, nam
     assert ("file" not in names) == is_present(raw, content)
 
 
+def test_data_may_be_called_as_temporary_files_begin(tmp_path: Path) -> None:
+    """An object ``tmp_a`` is registered, read and not missing; what a writer has left beside it is no object."""
+    store = FsspecStore(f"file://{tmp_path}")
+    for name in ("raw/tmp_a", "raw/tmp_0123456789abcdef"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1")
+    content = link_objects(store, "raw")
+    assert ["tmp_a"] == [file.path for file in content.files or ()]
+    ContentReader(store, content, label="raw@1").check()
+
+
 def test_a_folder_on_a_disk_is_no_object(tmp_path: Path) -> None:
     """Behind a URL of fsspec too; what can be neither listed nor read there is an error."""
     (tmp_path / "raw").mkdir()
