@@ -129,7 +129,10 @@ def _report(error: Exception, wants_json: bool, ledger: str | None) -> int:
             return report_error(memory_error(error, "too little memory"), wants_json=wants_json, ledger=ledger)
         case OSError():
             _drop_output()
-            lost = StorageError(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")
+            lost = StorageError(
+                f"cannot write {error.filename or 'the output'}: {error.strerror or error}",
+                hint="what was asked for may be done all the same: look before you run it again",
+            )
             return report_error(lost, wants_json=wants_json)
         case _:
             raise error

@@ -149,7 +149,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
     modified = created
 
     def _open(self, path: str, mode: str = "rb", block_size: object = None, **_: Any) -> OpenedFile:
-        if mode != "rb":
+        if sorted(mode) != ["b", "r"]:
             raise self._read_only(path)
         asked = self._strip_protocol(path)
         address = self._address(asked)

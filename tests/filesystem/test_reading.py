@@ -328,6 +328,13 @@ def test_a_pickled_one_reads_the_same_ledger(workdir: Path) -> None:
     assert "b'bytes'\n" == run_python(code, workdir.parent).stdout
 
 
+def test_the_letters_of_a_mode_have_no_order(workdir: Path) -> None:
+    """``br`` is ``rb``, as for any file of Python's."""
+    path = Ledger.init(workdir / ".ledger").save(b"bytes", "blob").files()[0].path
+    with fsspec.filesystem("ledger").open(f"blob/{path}", "br") as file:
+        assert b"bytes" == file.read()
+
+
 def test_an_open_file_goes_to_another_process(workdir: Path) -> None:
     """A pickled file is of the same version, at the same place in it, though another one is the latest by then."""
     ledger = Ledger.init(workdir / ".ledger")
