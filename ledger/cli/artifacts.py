@@ -117,7 +117,7 @@ def list_versions(
         created_after=since,
         limit=limit,
     )
-    rows = readable(found, lambda each: {**version_shape(each), **values_of_version(each, keys)}, label_of)
+    rows = readable(found, lambda each: (version_shape(each), values_of_version(each, keys)), label_of)
     print_asked(_VERSION_COLUMNS, list(rows), keys, wants_json=session.json)
 
 

@@ -12,8 +12,11 @@ from ledger.cli.arguments import Decorated
 from ledger.cli.printing import Shape, print_list
 from ledger.lookup import ArtifactVersion, PipelineRun
 from ledger.notices import warn_user
-from ledger.records import decode_values, encode_values
+from ledger.records import encode_values
 from ledger.wording import shown
+
+Values = Mapping[str, Any]
+"""What is said of a row under the keys that are asked for, without those of which nothing is."""
 
 _VALUES = "shown"
 """The key in a row's JSON below which the values are."""
@@ -24,7 +27,7 @@ def show_option(help: str) -> Callable[[Decorated], Decorated]:
     return click.option("--show", "keys", metavar="KEY", multiple=True, help=help)
 
 
-def values_of_version(version: ArtifactVersion, keys: Sequence[str]) -> Shape:
+def values_of_version(version: ArtifactVersion, keys: Sequence[str]) -> Values:
     """From its metadata, else from the parameters of the step, else of the run, that made it."""
 
     def sources() -> Iterator[Mapping[str, Any]]:
@@ -37,7 +40,7 @@ def values_of_version(version: ArtifactVersion, keys: Sequence[str]) -> Shape:
     return _values(sources(), keys)
 
 
-def values_of_run(run: PipelineRun, keys: Sequence[str]) -> Shape:
+def values_of_run(run: PipelineRun, keys: Sequence[str]) -> Values:
     """From its parameters, else from those of its steps, else from the metadata of the versions they gave or saved."""
 
     def sources() -> Iterator[Mapping[str, Any]]:
@@ -48,19 +51,20 @@ def values_of_run(run: PipelineRun, keys: Sequence[str]) -> Shape:
     return _values(sources(), keys)
 
 
-def print_asked(columns: Mapping[str, str], shapes: Sequence[Shape], keys: Sequence[str], *, wants_json: bool) -> None:
+def print_asked(
+    columns: Mapping[str, str], rows: Sequence[tuple[Shape, Values]], keys: Sequence[str], *, wants_json: bool
+) -> None:
     """Print a list with a column for each key; a key that says nothing of any row is warned of."""
-    said = [_decoded(shape) for shape in shapes] if keys else []
-    for key in keys if shapes else ():
-        if not any(key in values for values in said):
+    for key in keys if rows else ():
+        if not any(key in values for _, values in rows):
             warn_user(f"neither metadata nor parameters of what is listed have the key {shown(key)}")
-    if keys and wants_json:
-        rows = zip(shapes, said, strict=True)
+    if not keys:
+        shapes = [shape for shape, _ in rows]
+    elif wants_json:
         shapes = [{**shape, _VALUES: encode_values({**dict.fromkeys(keys), **values})} for shape, values in rows]
-    elif keys:
+    else:
         # A key may be called as a column is, which stays in its place.
         columns = {**columns, **{_heading(key, columns): f"{_VALUES}.{key}" for key in keys}}
-        rows = zip(shapes, said, strict=True)
         shapes = [{**shape, **{f"{_VALUES}.{key}": values.get(key) for key in keys}} for shape, values in rows]
     print_list(columns, shapes, wants_json=wants_json)
 
@@ -69,8 +73,8 @@ def _heading(key: str, columns: Mapping[str, str]) -> str:
     return f"{_VALUES}.{key}" if key in columns else key
 
 
-def _values(sources: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> Shape:
-    """What the first source that has a key says under it, and no key that none has; nothing without keys."""
+def _values(sources: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> Values:
+    """What the first source that has a key says under it, and no key that none has; without keys no source is read."""
     if not keys:
         return {}
     found: dict[str, Any] = {}
@@ -81,7 +85,7 @@ def _values(sources: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> Shape:
         missing -= said.keys()
         if not missing:
             break
-    return {_VALUES: encode_values(found)}
+    return found
 
 
 def _dotted(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,8 +97,3 @@ def _dotted(group: Mapping[str, Any]) -> dict[str, Any]:
         for inner, value in _dotted(within).items()
     }
     return {**below, **group}
-
-
-def _decoded(shape: Shape) -> Mapping[str, Any]:
-    values: Mapping[str, Any] = decode_values(shape[_VALUES])
-    return values

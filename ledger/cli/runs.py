@@ -62,11 +62,10 @@ def list_runs(
     reader = session.reader()
     used = reader.get(using) if using is not None else None
     runs = reader.runs(pipeline=pipeline, status=status, using=used, limit=limit)
-    rows = readable(runs, lambda run: {**run_shape(run), **values_of_run(run, keys)}, lambda run: f"run {run.id}")
-    shapes = list(rows)
+    rows = list(readable(runs, lambda run: (run_shape(run), values_of_run(run, keys)), lambda run: f"run {run.id}"))
     if not session.json:
-        shapes = [{**shape, "steps": _steps_told(shape["steps"])} for shape in shapes]
-    print_asked(_RUN_COLUMNS, shapes, keys, wants_json=session.json)
+        rows = [({**shape, "steps": _steps_told(shape["steps"])}, values) for shape, values in rows]
+    print_asked(_RUN_COLUMNS, rows, keys, wants_json=session.json)
 
 
 @run.command("show", cls=ExampleCommand, example="ledger run show")

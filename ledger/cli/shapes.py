@@ -16,6 +16,7 @@ from ledger.notices import warn_of_record
 from ledger.records import FileEntry, encode_values, format_time
 
 _Thing = TypeVar("_Thing")
+_Shaped = TypeVar("_Shaped")
 
 _ARTIFACT_TRAILER = "Artifact: "
 
@@ -26,8 +27,8 @@ def label_of(version: ArtifactVersion) -> str:
 
 
 def readable(
-    things: Iterable[_Thing], shape: Callable[[_Thing], Shape], name: Callable[[_Thing], str]
-) -> Iterator[Shape]:
+    things: Iterable[_Thing], shape: Callable[[_Thing], _Shaped], name: Callable[[_Thing], str]
+) -> Iterator[_Shaped]:
     """The shapes of things, without those whose record is damaged, which are warned of."""
     for thing in things:
         try:
