@@ -122,13 +122,24 @@ def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
     if isinstance(value, Declared):
         options = getattr(value, "options", StepOptions())
         return _told_each({"function": value.entrypoint, "parameters": dict(options.parameters)}, above)
-    if inspect.isfunction(value) or inspect.ismethod(value):
-        return {"recursion": above.index(value)} if value in above else _told_of_function(value, above)
-    if inspect.isclass(value):
-        return {"recursion": above.index(value)} if value in above else _told_of_class(value, above)
+    if inspect.isfunction(value) or inspect.ismethod(value) or inspect.isclass(value):
+        return _told_of_definition(value, above)
     if inspect.ismodule(value):
         return {"module": value.__name__}
     try:
         return {"value": with_types(value)}
     except MetadataError:
         return None
+
+
+def _told_of_definition(defined: Any, above: tuple[Callable[..., Any], ...]) -> Any:
+    """A function, method or class that a step closes over; one that it was met in by its place among those."""
+    met = next((place for place, one in enumerate(above) if _is_same(defined, one)), None)
+    if met is not None:
+        return {"recursion": met}
+    return _told_of_class(defined, above) if inspect.isclass(defined) else _told_of_function(defined, above)
+
+
+def _is_same(defined: Any, one: Any) -> bool:
+    """Whether two are one function, method or class, whatever a metaclass says of equality; methods are made anew."""
+    return defined is one or (inspect.ismethod(defined) and inspect.ismethod(one) and defined == one)

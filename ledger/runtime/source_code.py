@@ -15,8 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from types import CodeType
 from typing import Any
 
-_texts: "weakref.WeakKeyDictionary[Callable[..., Any], str]" = weakref.WeakKeyDictionary()
-"""What was read for a function or class first: its file may be edited while the program that compiled it goes on."""
+_texts: dict[int, str] = {}
+"""What was read for a function or class first: its file may be edited while the program that compiled it goes on.
+
+By its `id`, since a metaclass may call classes equal, or give them no hash.
+"""
 
 _ADDING = {"add", "append", "appendleft", "extend", "extendleft", "insert", "update"}
 """The methods that add to a list, a dict, a set or a deque."""
@@ -35,12 +38,14 @@ def source_text(function: Callable[..., Any]) -> str | None:
     function = getattr(function, "__func__", function)
     if not inspect.isclass(function) and not inspect.isfunction(function):
         return None
-    if function not in _texts:
+    key = id(function)
+    if key not in _texts:
         text = _read(function) if inspect.isclass(function) else _text_of_code(function.__code__)
         if text is None:
             return None
-        _texts[function] = text
-    return _texts[function]
+        _texts[key] = text
+        weakref.finalize(function, _texts.pop, key, None).atexit = False
+    return _texts[key]
 
 
 def _text_of_code(code: CodeType) -> str:

@@ -270,6 +270,31 @@ def test_a_class_that_a_function_makes_counts_with_what_it_holds() -> None:
     assert ["completed"] * 2 == [call(make_closing(class_that_holds(object()))) for _ in range(2)]
 
 
+class Equal(type):
+    """A metaclass whose classes are all equal, and have no hash."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(cls, other: object) -> bool:
+        return True
+
+
+def class_of_equals(number: int) -> type:
+    class Model(metaclass=Equal):
+        depth = number
+
+        class Inner(metaclass=Equal):
+            width = number + 1
+
+    return Model
+
+
+def test_classes_are_told_apart_whatever_they_say_of_equality() -> None:
+    """A class is known by what it is: where a metaclass calls all classes equal, or has no hash, each counts."""
+    made = [class_of_equals(1), class_of_equals(2), class_of_equals(1)]
+    assert ["completed", "completed", "cached"] == [call(make_closing(each)) for each in made]
+
+
 def class_of_fields(number: int) -> type:
     @dataclass
     class Fields:
