@@ -112,13 +112,13 @@ class Check:
 
     def run(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
         """Check pieces in order, objects last and on all cores; gives each when it is done, and all are at the end."""
-        waiting: list[Piece] = []
+        pieces = list(pieces)
+        waiting = [piece for piece in pieces if piece.kind == "object"]
+        self._versions.awaited = frozenset(piece.name for piece in waiting)
         for piece in pieces:
-            if piece.kind == "object":
-                waiting.append(piece)
-                continue
-            self._check(piece)
-            yield piece
+            if piece.kind != "object":
+                self._check(piece)
+                yield piece
         self._versions.finish()
         yield from self._check_objects(waiting)
 
@@ -138,13 +138,14 @@ class Check:
         is_now = self._snapshot is not None and self._workspace.revision is None
         tells_spare = is_whole and is_now and not self._versions.hides_needs
         spare = self._listed - self._versions.named.keys() if tells_spare else set()
+        damaged = unneeded if is_now else set()
         return Report(
             versions=self._versions.count,
             problems=self.found.problems(touched, without=unneeded),
             objects=self._objects,
             bytes=self._bytes,
             orphans=(
-                *(Orphan(object=key, is_damaged=key in unneeded) for key in sorted(spare | unneeded)),
+                *(Orphan(object=key, is_damaged=key in damaged) for key in sorted(spare | damaged)),
                 *(self._leftovers() if is_whole else ()),
             ),
             is_whole=is_whole,

@@ -50,6 +50,8 @@ class VersionCheck:
         """The objects that those need, chunks with the plain size that the first manifest gives them."""
         self.hides_needs = False
         """Whether damage hides what one of them needs, so that more may be needed than is named."""
+        self.awaited: frozenset[str] = frozenset()
+        """The objects that are read after these versions; of others, in a part of a check, no size would be known."""
         self._other_sizes: dict[str, set[int]] = {}  # that later manifests give chunks
         self._elsewhere: set[str] = set()  # those that were not listed and not looked for yet
         self._with_tables: dict[tuple[bytes, int, int | None, bool], tuple[bool, str | None]] = {}
@@ -131,7 +133,10 @@ class VersionCheck:
     def _check_content(self, content: Content) -> tuple[bool, str | None]:
         """Check what a content needs; whether it has links, as far as that can be told, and what contradicts it."""
         needs = self._needs_of(content)
-        self._elsewhere |= self._name(needs.stretches, sizes_of(content)) - self._listed
+        sizes = sizes_of(content)
+        unsized = sizes.keys() - self.awaited if self._deep else set[str]()
+        named = self._name(needs.stretches, sizes)
+        self._elsewhere |= {key for key in named if key in unsized or key not in self._listed}
         self._found.note([needs.fault])
         if self._deep and needs.fault is None:
             self._found.note([check_table(self._stores, content)])

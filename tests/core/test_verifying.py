@@ -176,11 +176,14 @@ def test_what_may_be_needed_is_a_problem_where_it_is_damaged(shared: Ledger) -> 
 
 
 def test_what_later_versions_need_is_no_orphan(shared: Ledger) -> None:
-    """At a revision, what was saved after it is in the store, too, and no version there names it."""
-    then = shared.revision
+    """At a revision, what was saved after it is in the store, too, sound or not, and no version there names it."""
+    then, before = shared.revision, stored(shared, "packs")
     shared.save(noise(500_000, seed=3), "later")
-    report = shared.at(then).verify()
-    assert (True, ()) == (report.ok, report.orphans)
+    [later] = [path for path in stored(shared, "packs") if path not in before]
+    sound = shared.at(then).verify()
+    damage(later)
+    damaged = shared.at(then).verify()
+    assert [(True, ())] * 2 == [(report.ok, report.orphans) for report in (sound, damaged)]
 
 
 @pytest.mark.parametrize("is_needed", [True, False])

@@ -15,7 +15,8 @@ from ledger.core import Piece, Report
 from ledger.errors import ArgumentError
 from ledger.maintenance import Part, rotation, verify_part
 from ledger.maintenance.rotation import choose
-from tests.kit.ledgers import damage, store_of
+from tests.kit.contents import noise
+from tests.kit.ledgers import damage, lie, store_of
 
 
 def pieces(count: int) -> list[Piece]:
@@ -65,6 +66,16 @@ def test_five_samples_of_a_fifth_find_what_a_whole_check_finds(twenty: Ledger) -
     assert not any(report.is_whole for report in reports)
     assert 1 == len(set(totals))
     assert 20 <= sum(report.objects for report in reports) <= 25
+
+
+def test_parts_find_what_a_record_says_falsely_of_an_object(ledger: Ledger) -> None:
+    """Where a version and the chunk that it names are checked in two runs, one of them compares their sizes."""
+    small, large = ledger.save({"rows": 1}, "iris"), ledger.save(noise(300_000), "weights")
+    lie(ledger, "chunk", small, large)
+    every = len(ledger.checking().pieces())
+    reports = [verify_part(ledger, Part(share=0.5 / every)) for _ in range(every)]
+    assert [("iris@2",)] == [problem.versions for problem in ledger.verify().problems]
+    assert problems_in([ledger.verify()]) == problems_in(reports)
 
 
 def ticking(step: float) -> Callable[[], float]:
