@@ -137,7 +137,7 @@ def _check_artifact(tree: CommittedTree, name: Name, *, new: set[layout.TreePath
         if problem is None and claim.version in versions:
             problem = f"another one has the version {claim.version!r}"
         if problem is None and claim.path in new:
-            # Those before it are still found, as no two have one version string, or one pointer.
+            # Claims that were checked before are found as well, since no two have one version string or one pointer.
             problem = next(lookup_problems(snapshot, claim), None)
         if problem is not None:
             raise FormatError(f"{claim.label} at {'/'.join(claim.path)}: {problem}")

@@ -52,7 +52,7 @@ def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> lis
         return list(_parents_by_commit(git_dir, tip))
     found = _parents_by_commit(git_dir, tip, f"^{known}")
     first = [commit for commit, parents in found.items() if found.keys().isdisjoint(parents)]
-    # Each question takes Git some milliseconds: for many commits, its list of all that are known is faster.
+    # Each question takes Git some milliseconds: for many commits, a list of all that the known one has is faster.
     if len(first) > _MOST_QUESTIONS or any(is_ancestor(git_dir, commit, known) for commit in first):
         held = _parents_by_commit(git_dir, known)
         return [commit for commit in found if commit not in held]
@@ -71,7 +71,7 @@ def _ask(git_dir: Path, one: CommitId, other: CommitId, *question: str) -> Done:
 
 def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[CommitId, list[str]]:
     """The commits that a tip is built on, oldest first, and the parents of each."""
-    # As much of the parents as a ledger's commit has: there may be thousands, and Git would write all of them.
+    # Cut to as many parents as a ledger's commit has: another's may have thousands, and Git would write them all.
     command = ["rev-list", "--topo-order", "--reverse", f"--format=%<({_PARENTS_WIDTH},trunc)%P", tip, *without]
     done = run_git(git_dir, *command, seconds=TRANSFER_SECONDS, is_whole=True)
     if done.code:

@@ -125,9 +125,9 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     """
     on_disk = set(_commits_on_disk(history.objects))
     tips = read_tips(history.git_dir)
-    # Only commits that are here: to look for others makes the indexes again of packs that dead writers left.
+    # Only commits that are here: a look for others would make the indexes again of packs that dead writers left.
     offered = on_disk.intersection(offered_tips(history.git_dir))
-    # After the list: what comes meanwhile is no loss.
+    # After the list of those on the disk: a commit that comes in between is then no loss.
     reached = set(_reached(history, (*tips.commits.values(), *offered)))
     if tips.unread:
         return  # what those reach nobody can tell

@@ -46,7 +46,8 @@ class Bell:
             return None
         heard = b""
         with storage_errors(self._path, "read"):
-            # Where one let go of the rope and another took it at once, nothing is there to be read, and no end either.
+            # If one process lets go of the rope and another takes it at once, there is nothing to read, and no end
+            # either.
             with contextlib.suppress(BlockingIOError):
                 heard = os.read(self._descriptor, _LONGEST_MESSAGE)
             self._listen_again()
@@ -63,8 +64,8 @@ class Bell:
         try:
             fresh = _listen(self._path)
         except OSError:
-            # Taken away, as from another machine, where nobody was seen to listen; or this process has no descriptor
-            # left. What was heard, which may be that all is done, is known all the same.
+            # The bell was removed, as from another machine, which cannot see who listens; or this process has no
+            # descriptor left. What was heard before, which may be that all is done, counts all the same.
             self._is_deaf = True
             return
         close_anyway(self._descriptor)

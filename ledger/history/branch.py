@@ -161,8 +161,8 @@ def clear_dead_lock(
 
 
 def _remove_own(lock: str, commit: CommitId) -> None:
-    # One of this name may be another writer's: after an interrupt that came behind the rename, or once a writer
-    # that took ours for a dead one's has moved it aside.
+    # By now the file may be another writer's: an interrupt may have come after ours was renamed, or somebody took ours
+    # for a dead writer's and moved it aside.
     with contextlib.suppress(OSError):
         if read_file(lock) == f"{commit}\n".encode():
             remove_if_there(lock)

@@ -86,8 +86,8 @@ def inflate(pack: Buffer, head: Head) -> bytes:
     """The bytes behind a head: an object, or a delta."""
     if head.size > MOST_BYTES:
         raise PackDamage(f"an entry of {head.size} bytes, larger than any of a ledger")
-    # zlib copies what it is handed behind the end of the stream. So it gets as much as such a stream takes, and only
-    # where that is not enough, as the stream was cut into unusually small blocks, all there is.
+    # zlib copies whatever stands behind the end of the stream in what it is given. So it is given what such a stream
+    # takes at most, and all there is only if that is not enough: a stream may be cut into unusually small blocks.
     likely = head.at + head.size + (head.size >> 6) + 64
     try:
         data = zlib.decompressobj().decompress(pack[head.at : likely], head.size or 1)

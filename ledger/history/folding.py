@@ -205,7 +205,7 @@ class Fold:
     @cached_property
     def _relatives(self) -> Relatives:
         tip = self.packs[0].tip
-        # No method of this object: the two would keep each other, and the mapped packs, alive.
+        # Not a method of this object: the two would keep each other, and the mapped packs, alive.
         return Relatives(tip.tree if tip is not None else None, partial(_read_tree, self._entries))
 
     def _relations(self, at: int) -> tuple[dict[bytes, bytes], dict[int, int]]:

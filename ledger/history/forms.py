@@ -101,7 +101,7 @@ def raw_entries(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
 def names_in_tree(data: bytes) -> list[str]:
     """The names in a tree in its order; raises ``ValueError`` as `decode_tree` does."""
     _check_tree(data)
-    # All at once: no name has the byte that ends them.
+    # Decoded together: the byte between the names is in none of them.
     return b"\0".join(_TREE_NAME.findall(data)).decode().split("\0") if data else []
 
 
@@ -130,7 +130,7 @@ def find_in_tree(data: bytes, name: str) -> tuple[int, Entry] | None:
     for is_directory in (True, False):
         head = _head_of(name, is_directory=is_directory)
         at = data.find(head)
-        # Bytes that look like it may be part of an id or a name: an entry has whole entries before it.
+        # The bytes may also be part of an id or of another name: in front of an entry stand whole entries.
         if at >= 0 and not _WHOLE_TREE.fullmatch(data, 0, at):
             _check_tree(data)
             at = next((found.start() for found in _TREE_ENTRY.finditer(data) if found[0].startswith(head)), -1)

@@ -131,7 +131,7 @@ def _limit_memory(pid: int, memory: int) -> None:
     import resource
 
     if sys.platform == "linux":
-        # It may have ended, or this program may have been given less.
+        # The process may have ended, or this program may itself be allowed less.
         with contextlib.suppress(OSError, ValueError):
             resource.prlimit(pid, resource.RLIMIT_DATA, (memory, memory))
 

@@ -57,7 +57,7 @@ _OWN_KEYS = (
 """The keys of `_CONFIG`."""
 
 OTHER_KIND = "which makes it another kind of repository than a history is"
-# These concern worktrees beside the history, and a housekeeping that removes nothing.
+# They are about worktrees beside the history, and about housekeeping that removes nothing.
 _KNOWN_EXTENSIONS = "noop|preciousobjects|relativeworktrees"
 _OTHER_KIND = rf"extensions\.(?!({_KNOWN_EXTENSIONS})$).+|remote\..+\.(promisor|partialclonefilter)"
 _HARMLESS = "|".join(
@@ -69,7 +69,7 @@ _HARMLESS = "|".join(
         r"(fetch|receive)\.fsckobjects|(receive|transfer)\.unpacklimit|receive\.denycurrentbranch",
         r"maintenance\.strategy|log\.excludedecoration",
         r"user\.(name|email)",
-        # A remote that is named like a URL would have its say whenever that URL is asked.
+        # Plain names only: the settings of a remote that is named like a URL would count whenever that URL is used.
         r"remote\.[A-Za-z0-9_-]+\.(fetch|followremotehead|mirror|prune|prunetags|pushurl|tagopt|url)",
         r"branch\..+\.(description|merge|rebase|remote)",
         rf"extensions\.({_KNOWN_EXTENSIONS})",

@@ -95,7 +95,7 @@ class History:
         self._turns = Turns(git_dir, self.objects, self._lock, self._queue, timeout=lock_timeout)
         self._folds = Folds(self.staging, lock.parent, self._queue, timeout=lock_timeout)
         self._checked_format = False
-        # Replaced as one, for threads: many versions in a row ask about one commit, and lie near each other.
+        # One value, which threads replace as a whole. Kept because many versions in a row ask for it at one commit.
         self._published: tuple[CommitId, Snapshot] | None = None
 
     @classmethod
@@ -222,7 +222,7 @@ class History:
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
         """A block under the ledger's lock in which nobody else folds packs either."""
-        # In this order: who waits for the end of a fold keeps nobody from publishing.
+        # The lock of those who fold comes first: who waits for a fold to end keeps nobody from publishing meanwhile.
         with self._folds.hold(), self.exclusively():
             yield
 
@@ -269,7 +269,7 @@ class History:
         # All packs are released together, since another attempt may make the same pack again. If Git's housekeeping had
         # seen the first one released and unreachable, it would remove the second by its name once that is published.
         with ExitStack() as packs:
-            # With the branch held, the attempt would be in vain.
+            # While somebody else holds the branch, the attempt would be in vain.
             if not is_branch_held(self.git_dir):
                 published = self._attempt(wanted, waiters, move_branch, packs)
             while published is None:
@@ -340,7 +340,8 @@ class History:
         entry = tree.find(layout.LEDGER_FILE)
         if entry is None:
             raise IntegrityError(f"{where} is missing: this is not a ledger's history", where=str(self.git_dir))
-        # The id alone says what it holds: it is the oldest object, and finding it would take a look into every pack.
+        # The id alone tells what the file holds. As the oldest object it would be sought in every pack, if it were
+        # read.
         if entry.id != _MARKER_ID:
             marker = decode(tree.read(layout.LEDGER_FILE) or b"", dict[str, object], where=where)
             check_format(marker.get("format"), marker.get("features"), where)
@@ -372,7 +373,7 @@ def _take_up(waiter: Waiter, chain: Chain) -> CommitId | None:
         link = chain.place(waiter.publication)
         waiter.take_up(link.commit)
     except LedgerError:
-        # It is not for this writer to report: the other one tries for itself in its turn, and meets the error then.
+        # Not for this writer to report: the other one tries for itself in its turn, and meets the error then.
         return None
     chain.append(link)
     return link.commit

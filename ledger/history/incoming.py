@@ -79,7 +79,8 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
         if not link_on_way(git_dir, folder):  # behind one lies what is the user's own
             remove_abandoned(git_dir / folder, lead, seconds=_ABANDONED_SECONDS)
     write_ref(git_dir, offered_ref(remote.name), tip)
-    # A ref of this sync's own: another one may be under way here, and one that was killed may have left Git's lock.
+    # A ref for this sync alone: others may be under way here, and one that was killed may have left Git's lock on its
+    # ref.
     incoming = fresh_name(f"{INCOMING}/{remote.name}-")
     try:
         fetch(git_dir, remote, incoming)

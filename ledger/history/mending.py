@@ -101,7 +101,8 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
         if name == PACKED_REFS and not _has_own_branch(history):
             continue
         path = history.git_dir / name
-        # The good objects of a bad pack may be all that it should have held, and have its name.
+        # A pack that was made again of the good objects of a bad one may hold all that this should have held, and so
+        # have its name.
         if path.stem not in made:
             remove_if_there(path)
             sync_directory(path.parent)
@@ -113,7 +114,7 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
 def _bad_files(git_dir: Path, faults: Iterable[GitFault], lost: Collection[str]) -> Iterator[str]:
     """The files that are there and have to go: those with faults, and refs of syncs whose commit is lost."""
     tips = read_tips(git_dir).commits
-    # A history that stays cut off keeps its list of where: without it Git could read no part of the history.
+    # A history that stays incomplete keeps the list of where it ends: without it Git could read no part of the history.
     kept = {SHALLOW} if lost else set[str]()
     if tips.get(BRANCH) in (None, *lost) and not mode_of(git_dir / BRANCH, follow=False):
         kept.add(PACKED_REFS)  # it holds all that is known of the branch
@@ -196,7 +197,7 @@ def _files_of(git_dir: Path, fault: GitFault) -> list[str]:
             return [name] if fault.kind == "corrupt" else []  # a lost one has been made again by the reading before
         return sorted(f"objects/pack/{path.name}" for path in (git_dir / "objects" / "pack").glob(f"{stem}.*"))
     if name.startswith(_LAYERS):
-        # One layer builds on the others: without it they are of no use, and Git complains of them.
+        # Each layer builds on the one below: without that it is of no use, and Git complains.
         folder = (git_dir / name).parent
         return [os.path.relpath(folder / each, git_dir) for each in names_in(folder)]
     return [] if _has_to_stay(git_dir, name) else [name]
@@ -206,7 +207,7 @@ def _has_to_stay(git_dir: Path, name: str) -> bool:
     """Whether a fault is in no file, or in one that may hold what is nowhere else."""
     if name == BRANCH or name.startswith(("object ", "commit ", "artifacts")):
         return True
-    # Of a folder that cannot be listed nobody knows what good there is in it; a link may lead to one on another disk.
+    # What good there is in a folder that cannot be listed nobody knows; a link may lead to a folder on another disk.
     mode = mode_of(git_dir / name, follow=False)
     return bool(_FOLDER.fullmatch(name)) and (stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
 

@@ -51,8 +51,8 @@ class OpenFile:
         return os.fstat(self._descriptor).st_size
 
     def __del__(self) -> None:
-        # Not by a `close`: another thread may be reading, and a descriptor's number is soon another file's. One that
-        # was never opened, or that cannot be closed, loses nothing: it was only read.
+        # Closed here alone: a method that did so might meet a thread that is reading, from a descriptor whose number is
+        # soon that of another file. Nothing is lost if it was never opened or cannot be closed: it was only read.
         with contextlib.suppress(AttributeError, OSError):
             os.close(self._descriptor)
 
@@ -62,7 +62,7 @@ class FileBytes:
 
     def __init__(self, path: str) -> None:
         self._file = OpenFile(path)
-        # Replaced as one, for threads: what was read last, and where it begins.
+        # What was read last, and where it begins: one value, which threads replace as a whole.
         self._window = 0, b""
 
     def __getitem__(self, place: slice) -> bytes:
@@ -92,7 +92,7 @@ class OpenLimit:
 
     def __init__(self, most: int = MOST_OPEN) -> None:
         self._most = most
-        # No lock, which a fork could inherit held: each call on the row is one step.
+        # No lock is needed, which a fork could inherit while it is held: each call on the deque is atomic.
         self._order: deque[weakref.ref[Closing]] = deque()
 
     def note(self, owner: Closing) -> None:

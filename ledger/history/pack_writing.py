@@ -99,9 +99,9 @@ def _mark_kept(objects: Objects, stem: str) -> None:
     mark, spare = _mark_of(objects, stem), _spare_mark(objects)
     try:
         status = os.lstat(spare)
-        # A power cut may have emptied one that was made without fsync: it would be taken for somebody else's.
+        # A power cut may have emptied a mark that was made without fsync: it would be taken for somebody else's.
         if S_ISREG(status.st_mode) and status.st_size == len(OUR_KEEP):
-            # Files that come and go make each new one dearer: ext4 looks past all that were removed a while ago.
+            # The spare mark is used again: on ext4 each new file costs more the more were removed a while ago.
             os.rename(spare, mark)
             return
     except OSError:

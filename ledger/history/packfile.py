@@ -171,7 +171,7 @@ class PackFile:
         if at + length <= len(self._head):
             return self._head[at : at + length]
         file = self._index or self._open_index()
-        # No memory is asked for that there are no bytes for.
+        # A damaged index may claim any length: no memory is asked for beyond the end of the file.
         found = file.read(at, length) if length <= _HEAD_BYTES or at + length <= file.size() else b""
         if len(found) != length:
             raise PackDamage(f"{self.base}.idx points beyond its own end")
@@ -192,7 +192,7 @@ class PackFile:
         if len(head) < size and self._index is None:
             self._index = file
             open_files.PROCESS.note(self)
-        # The head last: another thread that sees it goes by the count.
+        # The head last: a thread that sees it relies on the count.
         self._count, self._head = count, head
         return head
 

@@ -87,7 +87,7 @@ def next_fold(staging: StagingArea) -> FoldStep | None:
         under_way = staging.plan_under_way()
         taken = under_way.packs if under_way is not None else ()
         counts = {stem: count for stem, count in objects.packs.counts().items() if stem not in taken}
-        # Beside a fold that is under way only what is folded at once, however many packs have gathered meanwhile.
+        # Beside a large fold that is under way only small ones are done, however many packs have gathered meanwhile.
         stems = plan_fold(counts, MOST_FOLDED if under_way is None else AT_ONCE)
         if len(stems) >= _FEWEST and sum(counts[stem] for stem in stems) <= AT_ONCE:
             tidy(objects)
@@ -132,7 +132,7 @@ def _written_last(counts: Mapping[str, int]) -> int:
 
 @contextmanager
 def _folding(objects: Objects) -> Iterator[None]:
-    # Durable whatever was asked of the save: what is folded was there before it.
+    # Fully durable even if the save need not be: the packs that are folded were there before it.
     with durability(Durability.FULL), storage_errors(objects.pack_directory, "fold"):
         yield
 

@@ -203,7 +203,7 @@ def _names_beginning(pack: PackFile, first: int) -> list[bytes]:
 def _indexes_in(folder: str) -> list[tuple[int, str, int]]:
     """When the index of each pack of a folder was made, the pack's name, and the size of the index."""
     indexes = []
-    # By names in an open folder: a path is walked anew each time.
+    # By their names in an open folder: a path would be walked anew for each.
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for name in os.listdir(descriptor):

@@ -114,7 +114,7 @@ def _end_of(drafted: Claim, snapshot: Snapshot) -> tuple[Claim, EventId | None]:
 
 def _place_event(draft: EventDraft, claim: Claim, tree: GrowingTree, time_ms: int, *, after: EventId | None) -> EventId:
     event = EventId(new_uuid(time_ms, after=after))
-    # By its fields, not by its type: the record may be of a newer program that waits for this one.
+    # As plain fields, not as a type of ours: a newer program may have made the record, and waits for this one.
     record = decode(draft.record, dict[str, object], where=f"an event on {draft.claim.label}")
     tree.add((*claim.path, f"{event}.json"), encode({**record, "id": event}))
     return event

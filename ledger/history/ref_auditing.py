@@ -18,10 +18,10 @@ from ledger.history.tips import RefFiles, names_object, read_ref_files, read_tip
 from ledger.ids import CommitId
 
 _OUR_OWN = "refs/ledger/"
-# Git from 2.48 on leaves one with every fetch: which branch a remote's HEAD is. `git symbolic-ref` makes any.
+# From 2.48 on Git writes one with every fetch: which branch a remote's HEAD is. `git symbolic-ref` makes any.
 _POINTER = re.compile(r"ref: refs/[\x21-\x7e]+\n")
 _LOG_LINE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} [^<>\n\0]*<[^<>\n\0]*> [0-9]+ [+-][0-9]{4}(?:\t[^\n]*)?")
-# Git takes no other comment than that in front.
+# A first line such as this is the only comment that Git takes.
 _PACKED_REFS = re.compile(
     r"(?:# pack-refs with:[^\n]*\n)?(?:(?:[0-9a-f]{40} refs/[^\x00-\x20\x7f]+|\^[0-9a-f]{40})\n)*"
 )
@@ -31,7 +31,7 @@ def check_refs(history: History, name: str) -> Iterator[GitFault]:
     """What is wrong with ``refs``, ``packed-refs`` or ``logs``, or with what they name."""
     git_dir = history.git_dir
     if name == PACKED_REFS:
-        # Git goes by a ref's own file, if it has one: what it named when it was packed may be gone.
+        # A ref's own file wins over its line in packed-refs: what that line names may be gone.
         loose = read_ref_files(git_dir, "refs").texts
         yield from _check_packed(git_dir / name)
         found = [(ref, text) for ref, text in read_packed(git_dir) if ref not in loose]

@@ -141,7 +141,7 @@ def write_ref(git_dir: Path, ref: str, commit: CommitId) -> None:
         try:
             _write_once(git_dir, ref, commit)
         except StorageError as error:
-            # Git that packs refs at this moment takes every folder away that it finds empty.
+            # While Git packs refs, it removes every folder that it finds empty.
             if error.errno != errno.ENOENT or attempt == _ATTEMPTS:
                 raise
         else:

@@ -55,7 +55,7 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> No
     _check_listed(fold, columns)
     checksum, index, count = fold.new.seal(columns)
     stem = f"pack-{checksum}"
-    # Under a name that only we know: what is read here, and nothing else, gets the place of the pack.
+    # Under a name that only we know, so that the file that is checked here is the one that gets the place of the pack.
     staging = folder / fresh_name(TEMPORARY)
     with storage_errors(folder / f"{stem}.pack", "write"):
         os.rename(fold.new.path, staging)
@@ -121,7 +121,8 @@ def _remove_packs(objects: Objects, stems: Sequence[str]) -> None:
     objects.packs.drop(stems)
     for stem in stems:
         base = f"{objects.pack_directory}/{stem}"
-        # An index without its pack would be damage; a whole pack is folded once more.
+        # The index goes first, and its pack only after it: an index without a pack would be damage, while a pack whose
+        # index stays is folded once more.
         if remove_if_there(f"{base}.idx"):
             for ending in _WITH_A_PACK:
                 remove_if_there(f"{base}{ending}")

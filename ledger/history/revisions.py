@@ -75,7 +75,7 @@ def time_of(commit: Commit) -> dt.datetime:
             moment = dt.datetime.fromisoformat(match[1])
             return moment.astimezone(dt.UTC) if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
         except (ValueError, OverflowError):
-            # A commit made by other hands; Git's own time is there too.
+            # Another program made the commit; the time that Git itself notes is there too.
             pass
     return dt.datetime.fromtimestamp(min(commit.time, LAST_SECOND), dt.UTC)
 
@@ -117,12 +117,12 @@ def in_utc(moment: dt.datetime) -> dt.datetime:
     """
     if moment.isoformat() == "NaT":
         raise ArgumentError("NaT is no moment")
-    # A Timestamp of pandas is a datetime too, but takes no moment without a zone for local time.
+    # A Timestamp of pandas is a datetime too, but one without a time zone does not count as local time.
     moment = dt.datetime.combine(moment.date(), moment.timetz())
     try:
         return moment.astimezone(dt.UTC)
     except (OverflowError, ValueError):
-        # Within a day of the first or the last moment there is: the zone does not matter.
+        # The moment is less than a day from the first or the last that there is: the time zone does not matter.
         return moment.replace(tzinfo=dt.UTC)
 
 

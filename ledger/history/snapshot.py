@@ -34,7 +34,7 @@ class Snapshot:
     def names_like(self, name: Name) -> list[Name]:
         """The names of other artifacts that differ from this one only in case."""
         entries = self.folders.names((*layout.ARTIFACTS, layout.shard_of(name)))
-        # An entry without an escape is its name: the others of a large folder need not be decoded.
+        # An entry without an escape is a name as it stands: so most entries of a large folder need not be decoded.
         likely = (entry for entry in entries if "%" in entry or entry.lower() == name.lower())
         found = (layout.parse_name(entry) for entry in likely)
         return [other for other in found if other is not None and other != name and other.lower() == name.lower()]

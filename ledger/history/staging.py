@@ -177,7 +177,7 @@ class StagingArea:
 
         The process that made the last slice still has at hand what it read for it.
         """
-        # Taken away until a step has gone well: after one that failed, only what is on the disk was checked.
+        # Forgotten until its next step has gone well: after one that failed, only what is on the disk was checked.
         at_hand, self.fold_at_hand = self.fold_at_hand, None
         if at_hand is not None and at_hand.plan == plan and at_hand.is_as_left():
             return at_hand

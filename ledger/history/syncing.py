@@ -93,7 +93,7 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
                 remote=plan.remote.name,
                 commit=plan.tip,
             )
-    # Also of what it held already: whoever pushed that may have died before this.
+    # Also where nothing was pushed: whoever pushed what the remote holds may have died before this.
     settle_remote(plan.remote, plan.theirs)
     note_known(history.git_dir, plan.remote.name, plan.tip)
     if _brought(history, plan.remote) != plan.tip:
@@ -162,7 +162,8 @@ def _plan_for(
     unpublished = _by_id(added(theirs, tip))
     fetched = {id: claim for id, claim in here.items() if id not in before}
     since = _by_id(added(brought, tip)) if brought is not None else {}
-    # Not from the tip: a merge has records of its own, of the versions that it moves. A second round finds them there.
+    # Not the differences to the tip: a merge adds records of its own, about the versions that it moves, and in a second
+    # round the remote has them.
     others_here = _others_in(added(theirs, local))
     others_there = _others_in(added(local, theirs)) if theirs is not None else frozenset()
     return SyncPlan(

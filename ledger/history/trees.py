@@ -51,9 +51,9 @@ class CommittedTree:
     def __init__(self, objects: ObjectReader, root: ObjectId) -> None:
         self._objects = objects
         self.root = root
-        # The way to what was asked for last, in one value, for threads: what is asked for next lies near it.
+        # The folders on the way to what was asked for last: the next is likely to be near. One value, for threads.
         self._way: tuple[TreePath, tuple[Entry, ...]] = (), ()
-        # The folder that was last looked into, how often in a row, and its entries once that was often.
+        # The folder that was last looked into, how often in a row, and from a certain number on its entries.
         self._asked: tuple[ObjectId, int, dict[str, Entry] | None] = root, 0, None
 
     def names(self, path: TreePath, start: str = "") -> list[str]:
@@ -175,7 +175,7 @@ class GrowingTree:
             folders[name] = Entry(is_directory=True, id=id)
             if below is not None and below[1].is_directory:
                 known[below[0]] = id
-        # Mostly one folder of many has changed: nothing else is looked at.
+        # Usually one folder of many has changed: then the others are not looked at.
         is_known = not files and len(known) == len(folders)
         data = put_ids(before, known) if is_known else change_tree(before, {**files, **folders})
         return add_object(new, TREE, data)

@@ -55,7 +55,7 @@ class Turns:
     def _wait_for_turn(self, ticket: Ticket, since: CommitId) -> HeldLock | CommitId:
         deadline = time.monotonic() + self._timeout
         pause = _LONGEST_LOOK
-        # Tried at once: a holder that let go before the ticket was there has rung for others, or for nobody.
+        # The lock is tried before the first wait: a holder that let go before the ticket was there has rung for others.
         while (turn := self._try_turn(ticket, since)) is None:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -63,7 +63,7 @@ class Turns:
             is_woken = ticket.wait(min(left, pause))
             if ticket.published_as is not None:
                 return ticket.published_as
-            # A dead holder's ropes may go a moment before its lock does: whoever is woken looks more than once.
+            # When a holder dies, its ropes may go a moment before its lock does: so whoever is woken tries again soon.
             pause = _FIRST_LOOK if is_woken else min(2 * pause, _LONGEST_LOOK)
         return turn
 
@@ -74,7 +74,7 @@ class Turns:
             return None
         with ExitStack() as stack:
             stack.enter_context(lock)
-            # Nobody but us publishes now, so what is not published by now was not and will not be.
+            # Nobody else publishes while we hold the lock: what was not published by now will not be.
             commit = self._published_as(ticket, since)
             if commit is None:
                 stack.pop_all()
@@ -99,7 +99,8 @@ class Turns:
         if ticket.taken_up_as() is None:
             raise error
         try:
-            # A holder looks for the ticket when it holds the branch: while we do, it has not looked, or has moved it.
+            # A holder looks for the ticket while it holds the branch. As we hold it now, no holder is between looking
+            # and moving: it has moved the branch, or will find the ticket gone.
             with branch_held(self._git_dir, patience=_DOUBT_SECONDS):
                 commit = self._published_as(ticket, since)
         except (FileExistsError, StorageError):

@@ -62,7 +62,7 @@ class Ticket:
         self._descriptor = -1
         try:
             with storage_errors(self._path, "write"):
-                # Read through this descriptor ever after: once it is whole, a holder may take the name away.
+                # Always read through this descriptor: once the file is complete, a holder may remove its name.
                 self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, MODE)
                 write_all(self._descriptor, data)
         except BaseException:
@@ -219,8 +219,8 @@ class Queue:
                     descriptor = os.open(ticket, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
                     opened.callback(close_anyway, descriptor)
                     data = os.pread(descriptor, min(os.fstat(descriptor).st_size, MOST_BYTES), 0)
-                # With a commit below it, which fails here, a holder that is gone has taken it up: whether it is
-                # published only its writer may judge, when nobody else can publish it.
+                # This fails where a commit stands below the publication: a holder that is gone has taken it up. Whether
+                # it was published only its writer may judge, when nobody else can publish it.
                 publication = decode_compact(data, Publication, where=str(ticket))
             except LedgerError:
                 return None
