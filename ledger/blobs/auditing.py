@@ -197,7 +197,7 @@ def _segments(store: Store, table: Table) -> Iterator[str]:
 
     def chunks() -> Iterator[tuple[Digest, int]]:
         for pack, first, count in table.runs:
-            # A run that goes beyond its pack gives fewer chunks, and so another segment.
+            # A run that goes beyond the end of its pack gives fewer chunks here, and so another segment.
             yield from ((entry.digest, entry.plain_size) for entry in indexes.get(pack).entries[first : first + count])
 
     every = chunks()

@@ -177,7 +177,7 @@ class BucketStore:
         """A part of an object, at most so many bytes; what a service sends beyond them does not fill the memory."""
         found = await _library().get_async(self._bucket, key, options=options)
         async for data in found.stream(min_chunk_size=length):
-            # What a server compresses on its way can be longer than that; whoever reads finds out by the digest.
+            # A server that compresses what it sends may send more; whoever reads finds that out by the digest.
             return memoryview(data)[:length]
         return b""
 
@@ -188,7 +188,7 @@ class BucketStore:
         except library.exceptions.BaseError as error:
             if read_answer(str(error)).status:
                 raise
-            # Some services count only from the beginning, and none gives a part of nothing.
+            # Some services count only from the beginning, and none gives a part of an empty object.
             size = (await library.head_async(self._bucket, key))["size"]
             start = max(0, size - length)
             return await self._part(key, {"range": (start, size)}, size - start) if size else b""
@@ -209,7 +209,7 @@ class BucketStore:
     def _upload(self, key: str, parts: Sequence[bytes], mode: Literal["create", "overwrite"]) -> None:
         size = sum(map(len, parts))
         bucket = self._bucket if size < _LARGE else self._patient_bucket
-        # Without a copy; the library takes no upload of no parts.
+        # Not joined, which would copy them; the library takes no upload of no parts.
         body = [part for part in parts if part] or [b""]
         made = answer(partial(_library().put_async, bucket, key, body, use_multipart=False, mode=mode))
         self._told.key, self._told.etag = key, _etag(made, size)

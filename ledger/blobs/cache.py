@@ -214,7 +214,7 @@ class ObjectCache:
         if folder not in self._folders:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             for each in (os.path.dirname(folder), folder):
-                # Only these two: the cache's own folder, if it is being cleared now, would come back open to others.
+                # Only these two: if the cache's own folder is being cleared now, it would come back open to others.
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(each, 0o700)
             self._folders.add(folder)
@@ -228,6 +228,6 @@ class ObjectCache:
 def _was_cleared(error: OSError) -> bool:
     """Whether a piece could not be kept only because somebody removed the cache at that moment."""
     if isinstance(error, FileExistsError):
-        # Making a folder found it there, and looking what it is found it gone; or it is a file, which stays.
+        # Making the folder found it there, and a moment later it was gone; but a file in its place stays.
         return not os.path.lexists(error.filename) or os.path.isdir(error.filename)
     return isinstance(error, FileNotFoundError)

@@ -103,7 +103,7 @@ class Cutter:
     def _chunks(self, data: memoryview, *, final: bool) -> Iterator[memoryview]:
         """The chunks at the beginning of some bytes, to their last one if they are ``final``."""
         if final and len(data) <= MIN_SIZE:
-            # Importing the library costs more than a small save.
+            # There is nothing to cut, and importing the library would cost more than a small save.
             if data:
                 yield data
             return
@@ -123,7 +123,7 @@ class Cutter:
 
 
 def _fresh() -> mmap.mmap:
-    # Not a bytearray: a small stream touches a few pages only, and memory of this kind costs what is touched.
+    # Not a bytearray: mapped memory costs only the pages that are touched, which of a small stream are few.
     try:
         return mmap.mmap(-1, BLOCK_SIZE)
     except OSError as error:  # what Python says of memory that is mapped

@@ -145,7 +145,7 @@ def open_frame(frame: bytes | memoryview, size: int, sought: Sought) -> bytes:
     if declared != size:
         raise sought.damaged(f"declares {declared} bytes, expected {size}", expected=size, found=declared)
     try:
-        # Into a buffer of exactly the declared size: a frame that holds more is an error there.
+        # The buffer has exactly the declared size: a frame that holds more is an error there.
         plain = _own.decompressor.decompress(frame, allow_extra_data=False)
     except ZstdError as error:
         raise sought.damaged(f"cannot be decompressed: {error}") from error

@@ -50,7 +50,7 @@ def without_credentials(url: str) -> str:
     """
     parts = urlsplit(url)
     user = parts.netloc.rpartition("@")[0]
-    # What stands before the @ in one of Azure's is the container.
+    # In a URL of Azure's the container stands before the @.
     is_container = parts.scheme in _AZURE and ":" not in user
     place = parts.netloc if is_container else parts.netloc.rpartition("@")[2]
     shown = f"{parts.scheme}://{place}{parts.path}".rstrip("/")

@@ -140,7 +140,7 @@ class FallbackStore:
     def location_of(self, key: str) -> str:
         """The URL of an object in the first store that has it, or where it would be in the own one."""
         for store in (self._own, *self._others_in_order()):
-            # What is told about is another failure.
+            # The caller is telling of another failure already, and only wants to name the place.
             with contextlib.suppress(*_FAILURES):
                 if self._asked(store, lambda store: store.has(key)):
                     return location_of(store, key)
@@ -222,7 +222,7 @@ class FallbackStore:
         except (StoreAccessError, StoreUnavailableError) as error:
             waited = (now := self._clock()) - began
             silent = min(waited, SILENT_SECONDS) if waited >= WAITED_SECONDS else 0.0
-            # Without the error itself, which would keep what it was raised in.
+            # Made of its parts: the error itself would keep the frames that it was raised in.
             again = functools.partial(type(error), str(error), hint=error.hint, **error.facts)
             self._silent[place] = _Silence(now + silent, again)
             raise

@@ -24,7 +24,7 @@ from ledger.system_errors import storage_error
 _SHOWN = 20  # problems in a message
 _JUDGED_TOGETHER = 256  # paths: where one of them looks unusual, each is judged by itself
 
-# Texts are compared by code points, whose order is that of their UTF-8 bytes.
+# Python compares texts by code points, which gives the order of their UTF-8 bytes.
 _order = attrgetter("path")
 
 _KINDS = {
@@ -137,7 +137,7 @@ def _walk(root: str, left_out: str) -> Iterator[tuple[str, list[os.DirEntry[str]
         with storage_errors(path, "list"), os.scandir(path) as entries:
             for entry in entries:
                 if entry.path != left_out:
-                    # The system is asked where a file system does not list what its entries are.
+                    # Where the file system does not list what its entries are, this asks for each.
                     (folders if entry.is_dir(follow_symlinks=False) else others).append(entry)
         pending += [(f"{prefix}{entry.name}/", entry) for entry in folders]
         if others:

@@ -58,7 +58,7 @@ class FsspecStore:
         self._url = _without_secrets(url)
         self._files, root = _open_file_system(url, self._protocol)
         self._root = root.rstrip("/")
-        # Few of the libraries below can be asked by two threads at once: that of SFTP waits for ever.
+        # Few of the libraries below can serve two threads at once: that of SFTP waits for ever.
         self._lock = _locks.setdefault(self._files, ThreadLock())
         self._is_connected = True
 
@@ -75,7 +75,7 @@ class FsspecStore:
         if length is not None and length <= 0:
             return b""
         if start < 0:
-            # Not every service counts from the end.
+            # Not every service can count from the end.
             start = max(0, start + self._size(key))
         end = start + length if length is not None else None
         with self._asking(key, "read"):
@@ -84,7 +84,7 @@ class FsspecStore:
                 # Not every service takes 0 for "from the beginning".
                 data = bytes(self._files.cat_file(path, start=start or None, end=end))
             except OSError as error:
-                # Not every service says so where a folder was to be read.
+                # Not every service says so when it is a folder that was to be read.
                 if isinstance(error, FileNotFoundError) or _is_cut(error) or not self._files.isdir(path):
                     raise
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path) from error
@@ -205,7 +205,8 @@ class FsspecStore:
                 except FileNotFoundError:
                     raise
                 except BaseException:
-                    # After an interrupt, too: the rest of an answer may be on its way, and is none to the next request.
+                    # After an interrupt, too: the rest of the answer may be on its way, and the next request would take
+                    # it for its own.
                     self._is_connected = False
                     raise
         except (FileNotFoundError, LedgerError):

@@ -49,7 +49,7 @@ class KnownChunks:
     def load(self) -> None:
         """Read the tables of the similar contents; before the first `find`."""
         runs: list[tuple[str, int, int]] = []
-        # The newest versions of a name are often equal, and the table of a content is fetched anew each time.
+        # Each content once: the newest versions of a name are often equal, and a table is fetched anew each time.
         for content in {content.digest: content for content in self._similar}.values():
             if content.has_table and content.linked is None:
                 try:
@@ -166,7 +166,7 @@ class KnownChunks:
         stored = memoryview(data)[at : at + entry.stored_size]
         sought = Sought("similar content", "chunk", entry.digest, self._store, pack_key(pack))
         try:
-            # Equal bytes have equal digests; comparing costs less than hashing.
+            # Where the bytes are equal, so is the digest: comparing costs less than hashing.
             if entry.codec == codec_of(stored) == "none" and len(stored) == len(plain):
                 is_equal = data.startswith(plain, at)
             else:

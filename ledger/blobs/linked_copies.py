@@ -86,7 +86,7 @@ class _Copy:
         taken = self._restore(goal, lacking, places) if lacking else []
         if taken:
             self._compare(target, taken, places)
-        # What was there already, too: whoever put it may have copied it by hand, or died before this.
+        # Also what was there already: whoever put it there may have copied it by hand, or died before this.
         brought = {file.path for file in lacking if file not in taken}
         kept = [place for path, place in places.items() if path not in brought]
         folders = {goal.parent, *(place.parent for place in places.values())}

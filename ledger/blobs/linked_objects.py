@@ -153,7 +153,7 @@ class LinkedObjects:
         except FileNotFoundError as error:
             raise self._registered.changed(file.path, "is missing") from error
         if len(block) < length and not is_last:
-            # Nothing is asked for behind its end: how large it should be is only said.
+            # Here the object ends, before the size that its record says; nothing behind the end is asked for.
             raise self._registered.changed(file.path, f"has {start + len(block)} bytes, expected {file.size}")
         return block
 

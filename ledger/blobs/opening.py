@@ -68,7 +68,7 @@ def create_store(url: str, *, cache: ObjectCache | None = None, id: str = "") ->
         make_directory(store.root)
     if not store.has(STORE_KEY):
         if isinstance(store, LocalStore):
-            # A small save puts one chunk: making its folder, durably, would be a fifth of what it takes.
+            # Made beforehand: to make the folder of its one chunk durably would be a fifth of what a small save takes.
             store.make_folders(chunk_shards())
         store.put(STORE_KEY, [store_record(id or str(uuid.uuid4()))])
     return store

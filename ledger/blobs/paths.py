@@ -18,7 +18,7 @@ from ledger.records import FileEntry
 PATH_LIMIT: Final = 1024
 """Most bytes of a path."""
 
-# Sought in many paths at once, which is quick: only where one of these is met, the rules below judge each path.
+# These are sought in many paths at once, which is quick: only if one occurs, the rules below judge each path by itself.
 _UNUSUAL = ("//", "/./", "/../")
 _NOT_PORTABLE = (*'<>:"|?*\\', "./", " /")
 _DEVICE = re.compile(r"/(?:con|prn|aux|nul|con(?:in|out)\$|com[0-9]|lpt[0-9])[ ./]")

@@ -74,7 +74,7 @@ class Places:
         while number < len(self._segments):
             with self._lock:
                 places = self._segment(number)
-            # A segment has very many, and a content may have very many small files.
+            # Sought, not gone through: a segment has very many chunks, and a content may have very many small files.
             first = bisect_right(places, start, key=_stop_of)
             for place in islice(places, first, None):
                 if place.start >= stop:

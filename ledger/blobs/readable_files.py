@@ -81,8 +81,8 @@ class _Fetching(io.RawIOBase):
         start, self._position = self._position, max(self._position, self._size)
         if self._size - start < PARALLEL_SIZE:
             return b"".join(self._source.blocks(start, self._size))
-        # One after another into memory of the whole size: to join them at the end would take it twice. Not filled in
-        # place: Python before 3.12.2 may crash where an error keeps a view into a `BytesIO`.
+        # Each block is written into memory of the whole size: joining them at the end would take it twice. They are not
+        # filled in place: Python before 3.12.2 may crash where an error keeps a view into a `BytesIO`.
         whole = io.BytesIO(bytes(self._size - start))
         for block in self._source.blocks(start, self._size):
             whole.write(block)

@@ -47,7 +47,7 @@ class Registered(NamedTuple):
 
     def compare_listing(self, found: Mapping[str, FileKind]) -> None:
         """Raise `IntegrityError` for the first file that is missing, was added, or is of another kind."""
-        # What is missing comes first: it may be why a folder is empty now, which counts as added.
+        # What is missing is told first: a folder that is empty only for that reason would count as added.
         for path in sorted(self.files.keys() | found.keys(), key=lambda path: (path in found, path)):
             if path not in found:
                 raise self.changed(path, "is missing")

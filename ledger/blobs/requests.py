@@ -80,7 +80,7 @@ def answer(request: Callable[[], Awaitable[Result]]) -> Result:
     try:
         future = _running_loop().give(asked)
     except RuntimeError:
-        # The interpreter is ending and starts no threads any more: what an exit handler saves is saved still.
+        # The interpreter is ending and starts no more threads, but an exit handler may still save something.
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             try:
                 return runner.run(asked())
@@ -106,7 +106,7 @@ def _waited_for(future: "Future[Result]", seconds: float | None = None) -> Resul
         try:
             return future.result(seconds)
         except CancelledError as error:
-            # For a worker thread this is what the signal is for the main one.
+            # For a worker thread this is what Ctrl-C is for the main one.
             raise KeyboardInterrupt from error
         except BaseException:
             future.cancel()
@@ -122,7 +122,7 @@ class _Loop:
 
     def __init__(self) -> None:
         self._loop = _new_loop()
-        # Nothing that it does has to be done: whoever asks waits for it.
+        # A daemon, as nothing that it does has to be finished: whoever needs that waits for it.
         self._thread = threading.Thread(target=self._loop.run_forever, name="ledger-requests", daemon=True)
         self._thread.start()
         self._is_over = False

@@ -129,7 +129,8 @@ class ChunkSink:
             stored: bytes | memoryview = b""
             if known is None and bytes_of(digest) not in self._own:
                 if is_promising is None:
-                    # The first chunk speaks for its block: where repetition is too far apart for samples, it shows.
+                    # The first chunk, compressed as a whole, speaks for its block: a sample shows no repetition that is
+                    # far apart.
                     is_promising = shrinks(block.chunks[0])
                 stored = encode_chunk(plain, is_promising=is_promising)
             prepared.append(_Prepared(digest, len(plain), known, stored))

@@ -42,9 +42,9 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
                 raise UnsupportedFileError(
                     f"{path} is not a regular file", hint="write what it gives to a file, and save that", path=str(path)
                 )
-            # A read that gives less than it was asked for has reached the end: small files need one.
+            # A read that gives less than was asked for has reached the end, so a small file needs only one.
             asked = min(before.st_size + 1, _BLOCK_SIZE)
-            # One that grows is not followed: a program that writes as quickly as it is read here would be for ever.
+            # A file that grows is not followed: one that is written as quickly as it is read here would have no end.
             while total <= before.st_size and (block := os.read(descriptor, asked)):
                 total += len(block)
                 yield block

@@ -40,7 +40,7 @@ class SpooledObject:
         self._file.close()
 
     def __del__(self) -> None:
-        # Whoever forgot the object did not publish it.
+        # An object that is forgotten was not published.
         if hasattr(self, "_file"):
             self.drop()
 

@@ -190,7 +190,7 @@ def checked_reading(store: Store, key: str, read: Callable[[Store], _Result]) ->
         if found is None:
             raise  # of those that fail, the first one's damage is what there is to be told
         result, other = found
-        # Once for an object, however many of its chunks are read.
+        # Told once for an object, however many of its chunks are read.
         what = f"{error.facts['location']} is damaged" if "location" in error.facts else error
         warn_user(f"{what}: it was read from {other.url}; {IntegrityError.usual_hint}")
         return result
@@ -204,7 +204,7 @@ def _read_past_cache(store: Store, key: str, read: Callable[[Store], _Result]) -
             raise
         if not forget(store, key) and gets_at_once(store) is None:
             raise
-    # The first error is let go of: it holds what was read.
+    # Not in the block above: the first error would keep what was read.
     return read(store)
 
 

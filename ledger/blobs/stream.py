@@ -125,7 +125,7 @@ class ChunkStream:
         first, stop = group[0].start - start, group[-1].stop - start
         is_whole = first >= 0 and stop <= len(target)
         if is_whole and self._places.are_in_packs and all(place.entry.codec == "none" for place in group):
-            # What is stored plain is read to where it belongs, and checked there.
+            # Chunks that are stored uncompressed are read to where they belong, and checked there.
             part = target[first:stop]
             part = part[: self._fetch_into(group, store, part)]
             for place in group:

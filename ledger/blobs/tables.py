@@ -167,7 +167,7 @@ def _read(store: Store, digest: Digest, label: str) -> tuple[Table, Sought, byte
         raise
     except FormatError as error:
         reason = str(error).removeprefix(f"{sought}: ")
-    # Out here, so that the error does not hold what the table was inflated to, in the frames of its cause.
+    # Raised outside of the block above: else the frames of its cause would keep all that the table was inflated to.
     raise sought.damaged(f"is damaged: {reason}")
 
 

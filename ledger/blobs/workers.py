@@ -55,20 +55,20 @@ class Workers(Generic[Result]):
         from concurrent.futures import Future
 
         given: _Given[Result] = _Given(Future())
-        # How durable writes are belongs to the context of whoever gives the work.
+        # The context of whoever gives the work says, among others, how durable writes are.
         context = copy_context()
         context.run(collect_warnings, given.warnings)
         context.run(self._requests.enter)
         do = partial(_do_once, [(partial(context.run, work), given)])
-        # Before a thread may begin with it: an interrupt comes while one starts, too.
+        # Noted before a thread may begin with it: an interrupt may come while one starts, too.
         self._under_way.append(given)
         try:
             if self._pool is None:
                 self._pool = _new_pool(self._threads)
             self._pool.submit(do)
         except RuntimeError:
-            # The machine has no more threads (another thread may take up the work, too), or the interpreter is ending,
-            # when an exit handler may still save something.
+            # The machine has no more threads, or the interpreter is ending, when an exit handler may still save
+            # something. In the first case another thread may have begun the work, which is done once.
             do()
 
     def take(self) -> Result:
@@ -101,7 +101,7 @@ class Workers(Generic[Result]):
                 self._end_work()
             finally:
                 if self._pool is not None:
-                    # Collected as garbage in one of these threads, which cannot wait for itself.
+                    # Garbage may be collected in one of these threads, and no thread can wait for itself.
                     with suppress(RuntimeError):
                         self._pool.shutdown(cancel_futures=True)
         except BaseException:
@@ -116,7 +116,7 @@ class Workers(Generic[Result]):
         interrupt: BaseException | None = None
         while self._under_way:
             try:
-                # All at once, so that none begins while another is waited for.
+                # All are cancelled first, so that none begins while another one is waited for.
                 begun = [given for given in self._under_way if not given.future.cancel()]
                 for given in begun:
                     given.wait_until_over()

@@ -114,7 +114,7 @@ def is_abandoned(path: Path) -> bool:
     except OSError:
         return False
     try:
-        # Shared, so that two who ask do not take each other for the holder.
+        # A shared lock, so that two who ask at once do not take each other for the holder.
         fcntl.flock(file.descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return os.fstat(file.descriptor).st_nlink > 0  # else its holder has just taken it away
     except OSError:

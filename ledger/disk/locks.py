@@ -51,10 +51,10 @@ class HeldLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            # After an orderly failure, too: whoever raised has cleaned up behind itself.
+            # Also after a failure: whoever raised it has cleaned up behind itself.
             if kind is None or issubclass(kind, Exception):
-                # A name that stays makes the next writer look for what a dead one left: no reason to fail a save
-                # that is durable.
+                # Where this fails, the name stays, and the next writer looks for what a dead one left: no reason to
+                # fail a save that is durable.
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._file.descriptor, 0)
             else:
@@ -85,13 +85,13 @@ class HeldLock:
         descriptor = self._file.descriptor
         last = os.pread(descriptor, _HOLDER_LIMIT, 0)
         self.holder_died = bool(last) and not _may_live(last)
-        # In place: the lock is on this inode. Not synced: after a power cut nobody holds it.
+        # Written in place, as the lock is on this inode; not synced, as nobody holds it after a power cut.
         if last:
             os.ftruncate(descriptor, 0)
         try:
             os.pwrite(descriptor, os.fsencode(f"pid {os.getpid()} on {os.uname().nodename}"), 0)
         except OSError as error:
-            # A full disk is no reason not to lock: room is made under the lock, too.
+            # A full disk must not keep anybody from locking: what makes room also runs under the lock.
             if error.errno not in FULL:
                 raise
 
@@ -111,7 +111,8 @@ class LockFile:
             except BlockingIOError:
                 return None
             except BaseException:
-                # An interrupt comes when it is locked; who handles that, and so keeps this frame, may want the lock.
+                # The interrupt may come once the lock is taken; whoever handles it keeps this frame, and may want the
+                # lock.
                 file.let_go()
                 raise
         return self._signed(HeldLock(file))

@@ -26,7 +26,7 @@ class OwnFile:
     def let_go(self) -> None:
         """Release what is locked, and close the file; a second time is no error."""
         if self.descriptor >= 0:
-            # In this order: an interrupt at any moment leaves it released, or to be released by `__del__`.
+            # Unlocked before it is closed: wherever an interrupt comes, it is free, or `__del__` frees it.
             with contextlib.suppress(OSError):
                 fcntl.flock(self.descriptor, fcntl.LOCK_UN)
             self.after_fork()

@@ -90,7 +90,7 @@ class StagedFile:
                 remove_if_there(self.path)
 
     def __del__(self) -> None:
-        # Whoever forgot the file did not publish it.
+        # A file that is forgotten was not published.
         if getattr(self, "_descriptor", -1) >= 0:
             self.drop()
 

@@ -55,7 +55,7 @@ def create_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview
             is_put = name_first(staging, target)
         finally:
             remove_if_there(staging)
-    # Of another one's file, too: who put it may have died before this.
+    # Also where another one's file is there: whoever put it may have died before this.
     sync_directory(os.path.dirname(target) or ".")
     return is_put
 
