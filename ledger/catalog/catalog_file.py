@@ -89,7 +89,7 @@ def update_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineCh
         extension = extend(catalog, first, commit)
         add_to_file(path, extension.data)
     except StorageError:
-        # A read-only folder, a full disk: it is as right, though only this process has it.
+        # As with a read-only folder or a full disk: the catalog is as right, though only this process has it.
         return overlay(catalog, first, commit)
     return extension.catalog
 

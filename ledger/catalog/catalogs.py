@@ -35,7 +35,7 @@ class Catalog:
         streams = [self._live(number, segment.candidates(query)) for number, segment in enumerate(self.segments)]
         answers = _judged(query, heapq.merge(*streams, reverse=True))
         if query.version is not None:
-            # One version of each name at most: nothing stands before where its id would put it.
+            # One version of each name at most: the order of their ids is that of publication.
             return (Found(place_of(columns), is_certain) for columns, is_certain in answers)
         return _in_order(answers)
 

@@ -145,7 +145,7 @@ def needles_of(metadata: Mapping[str, Any]) -> Iterator[Needle]:
             yield (start,)
         else:
             text = start + encode_compact(plain_numbers(encode_values(value)))
-            # The end is part of it: 0.5 is not 0.51.
+            # With the character behind it, so that 0.5 does not match 0.51.
             yield text + b",", text + b"}"
 
 

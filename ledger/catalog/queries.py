@@ -67,7 +67,7 @@ class Query(msgspec.Struct, frozen=True):
         asked, tags, metadata = self.traits, columns[TAGS], columns[METADATA]
         is_open = UNKNOWN in (tags if asked.tags else b"", metadata if asked.metadata else b"")
         if is_open:
-            # What the line does hold can still rule it out.
+            # What the line does hold can still exclude it.
             asked = Filter(type=asked.type, tags=() if tags == UNKNOWN else asked.tags)
         is_answer = matches(
             asked,
@@ -89,7 +89,7 @@ def make_query(wanted: Filter, *, name: str | None = None, version: str | None =
         after=time_column(wanted.created_after).encode() if wanted.created_after is not None else b"",
         name=name.encode() if name is not None else None,
         version=version.encode() if version is not None else None,
-        # The longest first: it is probably in the fewest lines.
+        # The longest comes first, as it is probably in the fewest lines.
         needles=tuple(sorted(needles, key=lambda needle: -len(needle[0]))),
     )
 

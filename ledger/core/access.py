@@ -103,7 +103,7 @@ class VersionAccess:
             if "version" not in error.facts:
                 error.args = (f"{claim.label}: {error}",)
                 error.hint = error.hint.replace("NAME@VERSION", claim.label)
-                # Of a library that is missing the name is its own.
+                # Where a library is missing, `name` stays the name of that.
                 error.add_facts(**{"name": claim.name, **error.facts, "version": claim.version})
             raise
         except StoreLostError:

@@ -69,7 +69,7 @@ def tag_exclusively(
         others = [tags_draft(workspace, claim, (), tuple(tags)) for claim, tags in held.items() if claim != target]
         return [*others, tags_draft(workspace, target, add, remove)]
 
-    # Once beforehand, for nothing but its errors and the catalog: others wait while the lock is held.
+    # Called once before, for its errors and to bring the catalog up to date: under the lock others have to wait.
     decide(workspace.history.tip())
     with durability(workspace.config.durability):
         workspace.history.publish_upon(decide, author=workspace.author, now=workspace.now())

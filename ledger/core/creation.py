@@ -117,7 +117,7 @@ def _move_into_place(staging: Path, path: Path) -> None:
     try:
         os.rename(staging, path)
     except OSError:
-        # Somebody else may have made it meanwhile; anything else is reported as it is.
+        # Somebody else may have made one there meanwhile; any other error is raised as it is.
         refuse_existing_path(path)
         raise
     if is_here:

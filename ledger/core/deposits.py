@@ -42,7 +42,7 @@ class Deposit:
         """Write a value; ``similar`` are contents that it may share bytes with."""
         workspace = self._workspace
         with task(f"save {name}"), durability(workspace.config.durability):
-            # A folder around the ledger is saved without it, or the ledger would save itself with all it holds.
+            # When a folder around the ledger is saved, the ledger is left out: it would save itself with all it holds.
             writer = ContentWriter(
                 workspace.stores_for_saving(), similar=similar, without=workspace.path, gathered=self._gather()
             )

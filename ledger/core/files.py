@@ -71,7 +71,7 @@ class SavingFiles:
         if self._folder is not None:
             with storage_errors(self._folder, "list"):  # what saves a value may have put something else there
                 is_filled = any(self._folder.iterdir())
-            # One that was only asked for, to name a stream after it, is no folder of the value.
+            # A folder that was only asked for to name a stream after it is not one of the value.
             if is_filled:
                 self._writer.add_folder(self._prefix.rstrip("/"), self._folder)
         for child in self._below:
@@ -205,7 +205,7 @@ def _scratch() -> str:
         atexit.register(_remove_scratch, folder, process)
         multiprocessing = sys.modules.get("multiprocessing.util")
         if multiprocessing is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
-            # A fork that `multiprocessing` made ends without calling the handlers of an exit.
+            # In a process of `multiprocessing` that was forked no exit handlers are called.
             multiprocessing.Finalize(None, _remove_scratch, args=(folder, process), exitpriority=-1)
     return folder
 

@@ -327,7 +327,7 @@ class Ledger(Reader):
         return Check(self._workspace, deep=deep)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A process that is handed a ledger opens it for itself.
+        # Another process that is given a ledger opens it for itself.
         return _reopened, (self.path, self._workspace.revision)
 
 

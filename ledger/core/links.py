@@ -42,4 +42,4 @@ def check_links(store: Store, manifest: Manifest, *, label: str) -> None:
         raise_if_inconclusive(error)
         if "link" in error.facts:
             raise
-        # What is wrong with an object is told of the object.
+        # An object that is missing or damaged is a fault of its own, which is told elsewhere.

@@ -37,12 +37,12 @@ def key_below(uri: str | Path, *, store: str) -> str:
     """
     text = given_text(uri, _WHAT)
     if not text.startswith(f"{store}/"):
-        # pathlib takes the two slashes of a URL for one, and a store is named without its user.
+        # pathlib makes one of the two slashes of a URL, and the URL of a store is kept without its user.
         text = re.sub(r"^([a-z0-9+]+):/(?!/)", r"\1://", text)
         text = re.sub(r"^([a-z0-9+]+://)[^/]*@", r"\1", text)
     if not text.startswith(f"{store}/"):
         raise _outside(_public(text), store, "it does not lie inside")
-    # As it stands: in a key, # and ? are letters like others.
+    # Nothing is unquoted: in a key, # and ? are letters like others.
     return text.removeprefix(f"{store}/").rstrip("/")
 
 

@@ -86,7 +86,8 @@ class MappedCopies:
         except (StoreAccessError, StoreUnavailableError):
             raise  # the bytes cannot be had, wherever they were to go
         except StorageError:
-            # All of the cache may be deleted at any time, also now. What the store cannot read fails once more.
+            # The cache may have been deleted at this moment; where it is the store that fails, it fails below once
+            # more.
             return unnamed_copy(_windows(reader, path))
         self.trim(keep=entry.name)
         return new_copy
@@ -140,8 +141,8 @@ class MappedCopies:
         """The copies that are whole."""
         copies = []
         for name in self._names():
-            # Whatever vanishes meanwhile was removed by another process; half a copy is replaced when it is asked for;
-            # another user's is for them to count.
+            # What has vanished was removed by another process; half a copy is replaced once it is asked for; another
+            # user's is counted by them.
             with (
                 storage_errors(self.folder / name, "read"),
                 contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError),
@@ -202,7 +203,7 @@ def _open_sealed(entry: Path) -> BinaryIO | None:
 def _open_private(path: Path) -> BinaryIO:
     """Open a file that is this user's, and that others may not write; raises plain ``OSError``."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    # Asked of what is open: a path may lead elsewhere by now.
+    # The open file is asked: the path may lead elsewhere by now.
     if not is_private(os.fstat(descriptor)):
         os.close(descriptor)
         raise PermissionError(errno.EPERM, "not this user's alone", str(path))
@@ -248,7 +249,7 @@ def _publish(staging: Path, entry: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise
-        # What lies there is damaged, or somebody was faster; either is replaced.
+        # A damaged copy lies there, or somebody was faster: either is replaced.
         with contextlib.suppress(OSError):
             _remove(entry)
             os.rename(staging, entry)

@@ -90,7 +90,7 @@ class PendingVersions:
         """Take one more; a manifest over the limit of a record is refused, and what `refuse_twice` refuses."""
         self.refuse_twice(request)
         if self._versions and manifest.id <= self._versions[-1].manifest.id:
-            # Ids are the order in which versions were made, also within a millisecond.
+            # Ids tell the order in which versions were made, also within a millisecond.
             later = VersionId(new_uuid(0, after=self._versions[-1].manifest.id))
             manifest = msgspec.structs.replace(manifest, id=later)
         pending = PendingVersion(request, manifest, draft_of(request, manifest))

@@ -65,5 +65,5 @@ def _alone(edges: list[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
     for place, change, number in edges:
         if count == 1:
             yield together, place - at
-        # The sum of the numbers of those who hold what follows: of one, its own.
+        # `together` is the sum of the numbers of those who hold what follows: where one does, it is that one's number.
         count, together, at = count + change, together + change * number, place

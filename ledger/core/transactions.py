@@ -275,7 +275,7 @@ class Transaction:
             self._deposit.let_go()
 
     def __del__(self) -> None:
-        # Nobody can commit it any more, and what was saved is in no version.
+        # Nobody can commit a transaction that is forgotten, and what it saved is in no version.
         is_forgotten = not getattr(self, "_is_over", True) and self._process == os.getpid()
         if is_forgotten and (self._pending or self._events or self._records):
             names = sorted({pending.name for pending in self._pending})
@@ -301,7 +301,7 @@ class Transaction:
 
     def _refuse_late(self) -> None:
         if self._process != os.getpid():
-            # Its parent publishes the same, and what is added here would never reach it.
+            # The parent publishes what was there at the fork, and would never see what is added here.
             raise ArgumentError(
                 f"a transaction on {self._workspace.path} is that of process {self._process}, "
                 f"of which {os.getpid()} is a fork",

@@ -179,7 +179,7 @@ class _Upload:
 
 def _refuse(error: LedgerError) -> None:
     """Publish nothing, since a version may not be left out of what is built on it; say how it gets its bytes back."""
-    # Not in place of one that knows more, as where a path is closed or something else lies in the remote's store.
+    # A hint that knows more stays, as where a path is closed or something else lies in the remote's store.
     if error.hint in (IntegrityError.usual_hint, CHANGED_IN_PLACE):
         error.hint = _BRING_BACK
     raise error

@@ -76,7 +76,7 @@ class Check:
         """What is wrong, as far as pieces are done."""
         self._without_index: frozenset[str] = frozenset()
         if deep:
-            # Before anything is read, as reading objects makes a lost index again.
+            # Checked before anything is read: reading objects makes a lost index again.
             self.found.note_git(check_indexes(self._history))
             self._without_index = without_index(self._history)
         self._snapshot = self._open()
@@ -132,9 +132,9 @@ class Check:
         """What the pieces that are done come to; ``is_whole`` says whether these are all there are."""
         self.found.note_git(check_missed(self._history, self._without_index))
         touched, is_readable = self._touched() if self.found.has_faults else ({}, True)
-        # What no version needs is no problem, as long as every version says what it needs.
+        # A fault in what no version needs is no problem, as long as every version says what it needs.
         unneeded = {key for key in self.found.store if is_readable and key not in touched}
-        # At a revision, what later versions need looks spare.
+        # At a revision, what only later versions need would look spare.
         is_now = self._snapshot is not None and self._workspace.revision is None
         tells_spare = is_whole and is_now and not self._versions.hides_needs
         spare = self._listed - self._versions.named.keys() if tells_spare else set()

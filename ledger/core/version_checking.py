@@ -108,7 +108,7 @@ class VersionCheck:
             return
         content = manifest.content
         if not self._is_whole(claim, content):
-            # That is told once; the objects that it names are needed all the same.
+            # The fault is told already; what the content names is needed all the same.
             self._name(self._needs_of(content).stretches, {})
             return
         has_links, contradiction = self._check_content_once(content)

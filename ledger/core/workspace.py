@@ -65,7 +65,7 @@ class Workspace(View):
         self.now = clock
         self.trust = TrustFile(environment)
         self._stores = _Stores(self)
-        # Looked at once: a ledger that was copied from elsewhere has foreign folders from the beginning.
+        # Looked for once: if a ledger was copied from elsewhere, its foreign folders are there from the beginning.
         self._has_own_folders = False
 
     def refuse_past(self, purpose: str) -> None:

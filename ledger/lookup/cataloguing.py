@@ -83,7 +83,7 @@ class CatalogKeeper:
         elif before is not None or not are_few(snapshot.all_claims()):
             catalog = self._brought_up(before, snapshot, commit)
         if catalog is not None:
-            # The identity that the file has now: if it could not be written, that is the old one.
+            # The file's identity now. If the file could not be written, that is still the old one.
             self._asked = _Known(_identity_of(self._path), catalog)
         return catalog
 
@@ -165,8 +165,8 @@ class CataloguedSnapshot(Snapshot):
         self._commit = commit
         self._keeper = keeper
         self._is_past = is_past
-        # What look-ups by name and id walk through: those of a list of runs ask for few names, and often. One value,
-        # which is replaced and not changed, for threads.
+        # The newest versions of some names, for look-ups by name and id: a list of runs asks often for few names. One
+        # value, which threads replace as a whole.
         self._newest: dict[Name, _Newest] = {}
 
     def ask(self, question: Callable[[Catalog], _Answer]) -> _Answer | None:

@@ -114,7 +114,7 @@ def _put(ledger_dir: Path, text: str, wanted: Config) -> None:
 
 
 def _without_remote(text: str, name: str) -> str:
-    # What a person wrote as another form of TOML is left to that person.
+    # Other forms of TOML were written by a person, and are left to them.
     header = rf"""\[\s*remotes\s*\.\s*(["']?){re.escape(name)}\1\s*\]"""
     return re.sub(rf"^{header}.*\n?(?:(?!\s*[\[#]).+\n?)*\n?", "", text, count=1, flags=re.MULTILINE)
 

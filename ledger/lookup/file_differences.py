@@ -89,7 +89,7 @@ def compare_files(old: Listed, new: Listed) -> FilesDiff:
             changes.append(FileChange(path, "changed" if differ else "undecided", one, other))
     equal = len(kept) - len(changes)
     if len(changes) == 1 and are_cut_alike and list(before) == list(after):
-        # The contents differ in something, and all else is equal.
+        # The contents differ somewhere, and everything else is equal.
         changes = [msgspec.structs.replace(changes[0], change="changed")]
     changes += _moves(
         [(file, pieces.get(path)) for path, file in before.items() if path not in kept],

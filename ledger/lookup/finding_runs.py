@@ -76,7 +76,7 @@ class ProducerFinder:
     """Finds what made a version. Versions of one run that are looked at in a row have its records read once."""
 
     def __init__(self) -> None:
-        # The run that was found last, if it has ended, and the commit it was found at: there it stays as it is.
+        # The run that was found last, and at which commit, if it has ended: then it stays as it is there.
         self._last: tuple[CommitId, PipelineRun] | None = None
 
     def find(self, view: "View", producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
@@ -93,8 +93,8 @@ class ProducerFinder:
         try:
             found = _read_run(view, view.snapshot_at(commit), run, begun)
         except RunNotFoundError:
-            # A step that is still running has saved versions already: elsewhere nobody knows its run before it says
-            # more.
+            # A step that is still running may have saved versions: other ledgers hear nothing else of its run until it
+            # ends.
             return None
         self._last = (commit, found) if found.ended_at is not None else None
         return found
@@ -146,7 +146,7 @@ def _begun(view: "View", run: str | None = None) -> Mapping[str, RunRecord]:
 
 def _readable_runs(view: "View", snapshot: Snapshot, begun: Mapping[str, RunRecord]) -> Iterator[PipelineRun]:
     """The runs, newest first; a damaged record costs its run, not the list."""
-    # An id begins with the moment of its making, so both are in the order of the start.
+    # Both are in the order in which the runs began, since an id begins with the moment when it was made.
     runs = heapq.merge(snapshot.runs(newest_first=True), sorted(begun, reverse=True), reverse=True)
     for run, _ in itertools.groupby(runs):
         try:

@@ -273,7 +273,7 @@ class ArtifactVersion:
         self.__setattr__(name, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What was looked up goes along, so that it is shown elsewhere as it was; bytes are read from the ledger there.
+        # The facts go along, so that it is shown elsewhere as it was; its bytes are read from the ledger there.
         return ArtifactVersion, (self._claim, self._view, self._facts)
 
     def __copy__(self) -> Self:

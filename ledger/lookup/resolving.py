@@ -130,7 +130,7 @@ def _by_id(snapshot: Snapshot, id: VersionId, version: str | int | None, *, name
     """The version that has an id; else what the text means as a ``name``, if an artifact has it."""
     found, count = snapshot.claims_with_id(undashed(id), most=_SHOWN)
     if count > 1:
-        # Whoever pushes to a remote can write any id: which of them is meant nobody can tell.
+        # Whoever may push to a remote can write any id there: which version is meant nobody can tell.
         raise AmbiguousIdError(
             f"{count} versions have the id {id}: {', '.join(claim.label for claim in found)}",
             hint="ids are unique: run `ledger verify`, and give name and version meanwhile",

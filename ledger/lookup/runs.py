@@ -174,7 +174,7 @@ class PipelineRun:
         self._end = end
         self.is_recorded = is_recorded
         """Whether the history has the run; one that has published nothing yet is known where it runs alone."""
-        # As it was at a revision, a run without an end was running.
+        # Seen at a revision, a run without an end was still running.
         self.is_interrupted = end is None and view.revision is None and is_orphaned(view.path, record.id)
         """Whether the run has no end, and none is to come: its process died, or could not record it."""
         order = {name: place for place, name in enumerate(record.steps)}

@@ -167,7 +167,7 @@ def _is_held(snapshot: Snapshot, claim: Claim, search: Search) -> bool:
 def walked(view: View, snapshot: Snapshot, search: Search) -> list[Claim]:
     """What walking through the history finds, newest first."""
     if search.limit is None and search.version is None:
-        # Judged name by name, as records lie together, and put in order afterwards.
+        # Judged name by name, as the records of one lie together, and then put in order.
         ordered = (pair for name in _names(snapshot, search) for pair in _with_order(snapshot, name))
         found = [(order, claim) for order, claim in ordered if _is_wanted(view, snapshot, claim, search.wanted)]
         found.sort(key=lambda pair: (pair[0], pair[1].position), reverse=True)
@@ -193,7 +193,7 @@ def _newest_first(snapshot: Snapshot, search: Search) -> Iterator[Claim]:
         each = [snapshot.claims(name, newest_first=True) for name in names]
     else:
         each = [iter([claim]) for name in names if (claim := snapshot.claim_of(name, search.version)) is not None]
-    # The newest of what is left of each name: so nothing comes before what was published later under its name.
+    # Of each name the newest that is left is compared, so that no version comes before one that followed it.
     return heapq.merge(*each, key=lambda claim: claim.id, reverse=True)
 
 

@@ -66,7 +66,7 @@ class View:
         return self._producers.find(self, producer)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A process that is handed one opens the ledger for itself.
+        # Another process that is given one opens the ledger for itself.
         return _reopened, (type(self), self.path, self.revision)
 
 

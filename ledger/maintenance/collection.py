@@ -99,9 +99,11 @@ def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool =
     try:
         now = began = clock_of(store)
     except ReadOnlyError:
-        # A plan to look at: nothing can be removed either, and what is written meanwhile nobody could tell.
+        # On a read-only disk the plan is only to be looked at: nothing can be removed, and no file could tell what is
+        # written meanwhile.
         now, began = workspace.now().timestamp(), -math.inf
-    # Listed first: what is put meanwhile is not spare, and what is named meanwhile is needed.
+    # The files are listed first: what is put afterwards is not among them, and what is named afterwards counts as
+    # needed.
     listed, left = files_among(store)
     needed = needed_objects(workspace)
     spare = [age_of(store, key, now) for key in (*(key for key in listed if key not in needed.stretches), *left)]
@@ -129,7 +131,7 @@ def execute_gc(ledger: Ledger, plan: GcPlan, *, exclusive: bool = False) -> Coll
     ledger.workspace.refuse_past("collect it")
     workspace = ledger.workspace.afresh()
     store = _own_store(workspace, exclusive=exclusive)
-    # First what makes room, as the disk may be full.
+    # Removing comes first, as it makes room: the disk may be full.
     removed: list[Spare] = []
     for start in range(0, len(plan.spare), _TOGETHER):
         removed += _remove(workspace, store, plan, plan.spare[start : start + _TOGETHER])
@@ -187,12 +189,12 @@ def _rewrite(store: LocalStore, plan: GcPlan, *, timeout: float) -> int:
 def _remove(workspace: Workspace, store: LocalStore, plan: GcPlan, spare: Iterable[Spare]) -> list[Spare]:
     """Remove files that are spare still: nobody is between relying on one and naming it while this looks."""
     removed: list[Spare] = []
-    # The store first: whoever holds it may be waiting for the ledger's lock.
+    # The store before the ledger's lock: whoever holds the store may be waiting for that lock.
     with alone_with(store, timeout=workspace.config.lock_timeout), workspace.history.exclusively():
         workspace.store_for_writing()  # the same one still, not another disk in its place
         now = clock_of(store)
         wanted = needed_since(workspace, plan.needed.tip, workspace.history.tip())
-        # A save of the same bytes may have let their table name what was spare, and have died before it was published.
+        # A save of the same bytes may have written a table that names what was spare, and died before it was published.
         wanted |= needed_by(workspace, (each for each in plan.needed.contents if _is_written_since(store, each, plan)))
         for each in spare:
             found = age_of(store, each.key, now)

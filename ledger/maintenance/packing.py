@@ -30,5 +30,5 @@ def execute_packing(ledger: Ledger, plan: PackingPlan) -> Packed:
     ledger.workspace.refuse_past("pack it")
     count = max(plan.objects, 1)
     with task("pack the history", plan.bytes):
-        # An object's even share of the bytes is near enough for a bar.
+        # Bytes are counted as if all objects had the same size, which is near enough for a bar.
         return pack_history(ledger.workspace.history, plan, lambda objects: advance(objects * plan.bytes // count))

@@ -157,7 +157,7 @@ def execute_repair(ledger: Ledger, plan: RepairPlan, *, now: dt.datetime) -> Rep
     ledger.workspace.refuse_past("repair it")
     quarantine = ledger.path / QUARANTINE / now.strftime("%Y-%m-%dT%H-%M-%S.%fZ")
     for number in range(1, _ROUNDS + 1):
-        # A folder for each round: nothing that is kept takes the place of what was kept before.
+        # Each round has a folder of its own, so that nothing takes the place of what was kept before.
         _execute(ledger, plan, quarantine if number == 1 else quarantine.with_name(f"{quarantine.name}-{number}"))
         report = ledger.verify()
         if report.ok:
