@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    # Said as `errors as errors`, which type checkers take for a name that users may use.
+    # Imported as `errors as errors`, by which type checkers know that users may use the name.
     from ledger import client as client
     from ledger import enums as enums
     from ledger import errors as errors
@@ -73,7 +73,7 @@ __all__ = [
 
 
 if not TYPE_CHECKING:
-    # A type checker that saw it would take every name for one that is there.
+    # Hidden from type checkers, which would take every name for one that exists.
 
     def __getattr__(name: str) -> Any:
         if name in _PARTS:

@@ -4,7 +4,7 @@ import gc
 
 from ledger.interrupts import was_interrupt
 
-# To look for garbage among what is being imported, and once more at the end, takes an eighth of a short command.
+# Looking for garbage among what is being imported, and again at the end, would take an eighth of a short command.
 gc.disable()
 try:
     from ledger.cli import main

@@ -48,7 +48,7 @@ def save_artifact(
     their like for what cannot be recorded, and `MaterializerError` for a value that cannot become files. Nothing is
     published then.
     """
-    # Judged before the ledger is found: a first save that is refused for its words makes none.
+    # Judged before the ledger is found: a first save that is refused for its arguments makes none.
     request = check_request(name, version, type=artifact_type, tags=tags, metadata=run_metadata)
     check_options(materializer, extract_metadata=extract_metadata, include_visualizations=include_visualizations)
     return ledger_for_writing().save(

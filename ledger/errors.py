@@ -43,18 +43,18 @@ class LedgerError(Exception):
         self.__setstate__(facts)
 
     def __setstate__(self, facts: dict[str, object] | None) -> None:
-        # In __dict__, so that the default pickling of exceptions carries them; and set, because
-        # what OSError and ImportError call errno, filename and name are slots of theirs.
+        # In __dict__, so that exceptions are pickled with them; and set as attributes, since OSError and ImportError
+        # have slots for errno, filename and name.
         for name, value in (facts or {}).items():
             self.__dict__[name] = value
             setattr(self, name, value)
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...], dict[str, object]]:
-        # AttributeError would add slots of its own as if they were facts.
+        # The default of AttributeError would add slots of its own as if they were facts.
         return type(self), self.args, self.__dict__
 
     def __str__(self) -> str:
-        # KeyError would print the repr of its argument.
+        # The default of KeyError would be the repr of its argument.
         return str(self.args[0]) if self.args else ""
 
     @property
@@ -466,5 +466,5 @@ class RemoteError(LedgerError, ConnectionError):
     usual_hint = "check the address and your access with plain Git, then try again; nothing was lost here"
 
 
-# The name that programs may know it by from elsewhere.
+# Another name of the same error, for programs that catch it by that.
 EntityExistsError = VersionExistsError

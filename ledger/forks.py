@@ -40,8 +40,8 @@ class ThreadLock:
         self._lock = threading.Lock()
         tell_of_forks(self)
 
-    # The functions of the lock itself, not ones that call them: in those, an interrupt after the lock was taken or
-    # before it is given back would leave it taken for ever.
+    # These are the lock's own methods, not functions that call them: an interrupt in such a function, after the lock
+    # was taken or before it is given back, would leave it taken for ever.
 
     @property
     def __enter__(self) -> Callable[[], bool]:

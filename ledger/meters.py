@@ -121,10 +121,11 @@ class _Task:
 
     def _tell(self) -> None:
         if self._total is not None:
-            # Bytes that are read twice, as parquet's are, are no more than there are.
+            # Bytes may be read twice, as those of parquet files are: they count once.
             at = Progress(self._label, min(self._done, self._total), self._total, finished=False)
         else:
-            # Files are a little more than their value takes in memory: a total that was told is not taken back.
+            # The expected total comes from the size in memory, and files are a little larger: it grows rather than
+            # being exceeded.
             total = max(self.expected, self._done) if self.expected else None
             at = Progress(self._label, self._done, total, finished=False)
         self._call(at)
@@ -133,7 +134,7 @@ class _Task:
         try:
             self._listener(at)
         except StopIteration as error:
-            # Whoever iterates around the work would take it for the end.
+            # It would look like the end of the data to whoever iterates around the work.
             told = RuntimeError("the listener raised StopIteration")
             told.__cause__ = error
             raise _Raised(told) from None

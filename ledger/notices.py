@@ -36,7 +36,7 @@ def warn_user(message: str) -> None:
         return
     depth = 1
     frame = sys._getframe(0)  # noqa: SLF001  # the standard way to look at one's callers
-    # What runs code of others, such as a template, may give it any name, or none.
+    # Code that a template or the like runs may have any text for its module's name, or none.
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(_NOT_THE_CALLER):
         frame, depth = frame.f_back, depth + 1
     warnings.warn(one_line(message), UserWarning, stacklevel=depth)

@@ -63,7 +63,7 @@ def print_asked(
     elif wants_json:
         shapes = [{**shape, _VALUES: encode_values({**dict.fromkeys(keys), **values})} for shape, values in rows]
     else:
-        # A key may be called as a column is, which stays in its place.
+        # A key may have the name of a column, which stays in its place: so the values have keys of their own.
         columns = {**columns, **{_heading(key, columns): f"{_VALUES}.{key}" for key in keys}}
         shapes = [{**shape, **{f"{_VALUES}.{key}": values.get(key) for key in keys}} for shape, values in rows]
     print_list(columns, shapes, wants_json=wants_json)

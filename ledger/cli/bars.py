@@ -121,7 +121,7 @@ def _new_bar(file: TextIO, columns: "Iterable[rich_progress.ProgressColumn]") ->
     from rich.table import Column
 
     console = Console(file=file)
-    # Where there is little room, the bar is short and a long name cut: what a line is for are its figures.
+    # In a narrow terminal the bar gets short and a long name is cut: the figures matter most.
     name = Column(no_wrap=True, max_width=console.width // _SHARE_OF_NAME)
     label = rich_progress.TextColumn("{task.description}", markup=False, table_column=name)
     left = rich_progress.TimeRemainingColumn(table_column=Column(no_wrap=True))

@@ -89,7 +89,7 @@ def show_run(session: Session, id: str | None) -> None:
     if found.is_interrupted:
         print_line("interrupted: no end of it could be recorded")
         if found.is_recorded:
-            # What its last step had saved by itself stands in no record of a step.
+            # The step that was running has no record that would name what it had saved by itself.
             print_line(f"`ledger git log --oneline --grep 'Run: {found.id}'` lists what it had published by then")
     print_line(found.name)
     for name in found.planned_steps:

@@ -176,7 +176,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
     cp_file = copy = mv = _refuse_copy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Another process may stand in another folder.
+        # The path goes along, since another process may work in another folder and find another ledger.
         return _made_again, (str(self._ledger().path), dict(self.storage_options))
 
     def _ledger(self) -> Ledger:
@@ -197,7 +197,8 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         except ArtifactNotFoundError as error:
             asked = address.name if address.version is None else f"{address.name}@{address.version}"
             raise PathNotFoundError(f"nothing at {PROTOCOL}://{asked}: {error}", hint=error.hint, path=asked) from error
-        # A clone has versions of the same ids, and bytes of its own; a sync may give one another number.
+        # The id is not enough: a clone has the same ids and bytes of its own, and a sync may give a version another
+        # number.
         key = str(ledger.path), str(version.id), version.version
         kept = self._known.get(key)
         if kept is None:

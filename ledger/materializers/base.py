@@ -57,7 +57,7 @@ class BaseMaterializer:
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         cls.REGISTRY_KEY = cls.__dict__.get("REGISTRY_KEY") or default_key(cls)
-        # Not inherited: what derives from an unfinished base is finished.
+        # The mark of an unfinished base is not inherited: what derives from it is finished.
         cls.SKIP_REGISTRATION = bool(cls.__dict__.get("SKIP_REGISTRATION", False))
         _check_declaration(cls)
         register(cls, claims_types=not cls.SKIP_REGISTRATION)

@@ -51,7 +51,7 @@ class TreeEncoder:
         self._saved = 0
         self._above: set[int] = set()
         self.trust = TrustClass.DATA
-        # A value may have very many elements of few classes.
+        # Remembered by class: a value may have very many elements of few classes.
         self._materializer_for: Callable[[type], type[BaseMaterializer]] = cache(materializer_for)
         self._slots_of: Callable[[type], Mapping[str, MemberDescriptorType]] = cache(slots_of)
         self._fields_of: Callable[[type], list[str]] = cache(fields_of)
@@ -142,7 +142,7 @@ class TreeEncoder:
 
     def _special_dict(self, value: Any) -> Json:
         tree = {_PAIRED[type(value)]: self._pairs(value)}
-        # A state dict of torch has the versions of its modules so.
+        # In such attributes a state dict of torch has the versions of its modules.
         return {"$attributed": [tree, self._dict(vars(value))]} if vars(value) else tree
 
     def _named_tuple(self, value: Any) -> Json:

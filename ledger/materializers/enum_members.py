@@ -30,7 +30,7 @@ def decode_enum(held: Json, kind: Any) -> Enum:
         if parts and all(part in members for part in parts):
             return functools.reduce(operator.or_, (members[part] for part in parts))
         bits = _flag_of_bits(kind, value)
-        # A name may have the sign in it that stands between names.
+        # A member's own name may contain the sign that stands between names.
         if bits is not None and (bits._name_ == name or all(_is_of_bits(part, members, value) for part in parts)):
             return bits
     raise MaterializerError(

@@ -132,7 +132,7 @@ class BytesMaterializer(BaseMaterializer):
             self.save_as(EnumMaterializer if isinstance(value, Enum) else materializer_named(LAST_RESORT), value)
             return
         if isinstance(value, memoryview) and (value.format != "B" or value.ndim != 1):
-            # The last resort would make it bytes.
+            # By the last resort it would come back as bytes.
             raise MaterializerError(
                 f"a memoryview of format {value.format!r} and shape {value.shape} would come back as plain bytes",
                 hint="save numpy.asarray(view), or bytes(view)",

@@ -31,7 +31,7 @@ class CloudpickleMaterializer(BaseMaterializer):
     def save(self, value: Any) -> None:
         """Write ``value.pkl``, ``python.txt`` and ``libraries.txt``, with a warning."""
         if isinstance(value, _OPEN_FILES):
-            # cloudpickle would make one of text the text that is left in it.
+            # Of an open text file cloudpickle would keep only the text that is still to be read.
             raise MaterializerTypeError(
                 f"an open file is no value to save: {value!r}",
                 hint="save pathlib.Path(file.name), or what file.read() gives",

@@ -29,7 +29,7 @@ def write_npy(file: IO[bytes], array: "np.ndarray[Any, Any]") -> None:
         from numpy.lib.recfunctions import repack_fields
 
         array = repack_fields(array, recurse=True)  # type: ignore[no-untyped-call, unused-ignore]
-    # Only field names can need the newer header; numpy would warn when it takes it unasked.
+    # Only field names can need the newer version of the header; numpy would warn if it chose that itself.
     version = _PLAIN if array.dtype.names is None else _UNICODE
     if version == _PLAIN and array.nbytes >= _LARGE and not array.dtype.hasobject and array.flags.forc:
         # numpy would copy it piece by piece on its way.

@@ -126,7 +126,8 @@ class NumpyMaterializer(BaseMaterializer):
             if value.mask is not np.ma.nomask:
                 self._write("mask.npy", np.asarray(value.mask))
             fill = value._fill_value  # noqa: SLF001  # the public one makes up a default and keeps it
-            # One that was made up is not of the array's dtype, which would cut it: 999999 to 63 in a byte.
+            # A default that numpy made up is not of the array's dtype, which would cut it: in a byte, 999999 would be
+            # 63.
             if fill is not None and (fill.dtype == value.dtype or fill != np.ma.default_fill_value(value.dtype)):
                 self._write("fill_value.npy", np.asarray(fill))
         with self.open("array.json", "w") as file:

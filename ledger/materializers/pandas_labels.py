@@ -107,7 +107,7 @@ def encode_labels(labels: "pd.Index[Any]") -> Json:
             dtype=str(labels.dtype),
         )
     if isinstance(labels, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex)):
-        # Whole counts of the dtype's unit; a period's frequency is part of its dtype.
+        # Stored as whole counts of the dtype's unit; a period's frequency is part of its dtype.
         frequency = None if isinstance(labels, pd.PeriodIndex) else encode_frequency(labels)
         return held | {"counts": labels.asi8.tolist(), "frequency": frequency}
     return held | {"values": encode_plain(labels.tolist())}

@@ -154,7 +154,7 @@ def _to_pandas(table: Any) -> Any:
         value = _as_series(arrays[0], index)
         value.name = decode_plain(facts["labels"])
     else:
-        # A series each: a frame would guess dtypes for arrays of objects anew.
+        # A series for each column: a frame would guess the dtypes of arrays of objects anew.
         columns = {place: _as_series(array, index) for place, array in enumerate(arrays)}
         value = pd.DataFrame(columns, index=index, copy=False)
         value.columns = decode_labels(facts["labels"])

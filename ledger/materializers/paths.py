@@ -26,7 +26,7 @@ class PathMaterializer(BaseMaterializer):
     def save(self, value: Path) -> None:
         """Copy what lies at a path, below its own name."""
         if type(value) is not type(Path()):
-            # The last resort would keep the path, and not what lies there.
+            # By the last resort the path would be saved, and not what lies there.
             raise MaterializerTypeError(
                 f"a path of type {qualified_name(type(value))} is no pathlib.Path itself, and would come back as one",
                 hint="save pathlib.Path(value)",

@@ -120,7 +120,7 @@ def declares_fields(kind: type) -> bool:
 
 def materializer_named(key: str) -> "type[BaseMaterializer]":
     """The materializer that a record names; `UnknownMaterializerError` if it is not registered here."""
-    # A list: another thread may define a materializer meanwhile.
+    # Of a copy: another thread may define a materializer meanwhile.
     found = _by_key.get(key) or next(filter(functools.partial(_is_keyed, key), list(_by_key.values())), None)
     if found is not None:
         return found

@@ -49,7 +49,7 @@ def describe_numbers(array: "np.ndarray[Any, Any]", *, hidden: "np.ndarray[Any, 
 
     def blocks() -> "Iterator[np.ndarray[Any, Any]]":
         arrays = [array] if hidden is None else [array, hidden]
-        # In the order of memory; what does not lie in one piece is copied a block at a time.
+        # In the order of memory; what is not contiguous is copied a block at a time.
         with np.nditer(
             arrays, ["external_loop", "buffered"], [["readonly"]] * len(arrays), order="K", buffersize=_BLOCK
         ) as steps:
@@ -74,7 +74,7 @@ def describe_words(array: "np.ndarray[Any, Any]") -> dict[str, Any]:
     line: Any = b"\n" if array.dtype.kind == "S" else "\n"
     for start in range(0, array.size, _TEXT_BLOCK):
         texts = array.flat[start : start + _TEXT_BLOCK].tolist()
-        # A line each, split and counted in one go: an array may have very many.
+        # Joined as lines, split and counted in one go: an array may have very many.
         words.update(line.join(texts).split())
         if len(words) > _WORDS_LIMIT:
             return {}

@@ -145,7 +145,7 @@ def _shaped(value: Any, shape: type[Shape], where: str) -> Shape:
     except msgspec.ValidationError as error:
         raise FormatError(f"{where}: {error}", where=where) from error
     for field in ("kind", "format"):
-        # They have defaults for the writer of a record, not for its reader.
+        # The defaults are for who writes a record; one that is read has to have them itself.
         if field in getattr(shape, "__struct_fields__", ()) and field not in value:
             raise FormatError(f"{where}: Object missing required field `{field}`", where=where)
     return shaped

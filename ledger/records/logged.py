@@ -25,7 +25,7 @@ class MetadataEntry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return bool(self.value == raw_value(other))
 
     def __ne__(self, other: object) -> bool:
-        # A struct's own one compares identities.
+        # The one that msgspec gives a struct compares identities.
         return not self == other
 
     def __hash__(self) -> int:

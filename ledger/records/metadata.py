@@ -131,7 +131,7 @@ def _normalise(value: object, path: tuple[str, ...]) -> Value:
     if isinstance(value, (list, tuple)):
         return [_normalise(child, (*path, str(index))) for index, child in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        # A step of the path of its own, although members have no names: it bounds the nesting.
+        # The path gets a step, although the members of a set have no names: its length bounds the nesting.
         return _sorted([_normalise(child, (*path, "{}")) for child in value])
     return _normalise_scalar(value, path)
 

@@ -95,7 +95,7 @@ def class_of(annotation: Any) -> type | None:
     """The one class that an annotation names, or ``None`` for unions, ``Any`` and the like."""
     annotation = without_extras(annotation)
     origin = get_origin(annotation) or annotation
-    # Any, and unions in some releases of Python, are classes to `isinstance` alone.
+    # `isinstance` takes Any, and in some releases of Python unions, for classes.
     return origin if isinstance(origin, type) and origin not in (Any, Union, types.UnionType) else None
 
 

@@ -51,7 +51,8 @@ class ArtifactConfig:
         for field, value in checked.items():
             object.__setattr__(self, field, value)
 
-    # `typing` takes equal annotations for one, so `1`, `True` and `1.0` in the metadata must tell two apart.
+    # `typing` keeps one of two equal annotations. So configurations are not equal where their metadata differ only as
+    # `1`, `True` and `1.0` do, which Python calls equal.
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ArtifactConfig) and self._encoded() == other._encoded()
 

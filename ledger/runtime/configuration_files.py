@@ -119,7 +119,7 @@ class _Node:
         try:
             return loader.construct_document(self.node)
         except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
-            # Of a date that the calendar does not have, or of a text that a tag calls a truth value or a moment.
+            # For a date that the calendar does not have, or a text whose tag calls it a truth value or a moment.
             raise self.place.error(f"cannot be read: {' '.join(str(error).split())}") from error
         finally:
             loader.dispose()

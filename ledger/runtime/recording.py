@@ -110,7 +110,7 @@ class Recording:
             self._after[chosen] = self._followed(after)  # before this call is added, which it cannot mean
             invocation = Invocation(name=chosen, step=step, arguments=given)
             self.invocations[chosen] = invocation
-            # The step that `step.after(…)` returned is being called itself, so that order was not for all calls.
+            # What `step.after(…)` returned is being called itself, so its order was not for all calls of the step.
             self._said = [said for said in self._said if not any(said[1] is each for each in after)]
         outputs = tuple(LazyOutput(self, invocation, output.key) for output in step.signature.outputs)
         if not outputs:

@@ -49,7 +49,7 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
     """Run a graph on the default ledger; raises what a step raises, after recording that it failed."""
     __tracebackhide__ = True
     started = dt.datetime.now(dt.UTC)
-    # Judged before the ledger is found: a refused first run makes none.
+    # Planned before the ledger is found: a first run that is refused makes none.
     plan = make_plan(graph, settings, configuration or RunConfiguration(), times_of(started))
     ledger = ledger_of(plan)
     run = Run(
@@ -250,7 +250,7 @@ def _add_cache_entry(
     transaction: Transaction, run: Run, attempt: Attempt, pending: Mapping[str, PendingVersion]
 ) -> None:
     """Add what the outputs are found again by, where the step has a key."""
-    # One entry for each key and run: the second of two equal uses runs only if the first one's bytes are gone by then.
+    # One entry for each key and run: of two equal uses the second runs only if the bytes of the first are gone by then.
     if attempt.key is not None and attempt.key not in run.entered:
         run.entered.add(attempt.key)
         outputs = tuple(output_record(declared, version) for declared, version in pending.items())

@@ -240,5 +240,5 @@ def _lines(code: CodeType) -> Iterator[str]:
         if isinstance(constant, CodeType):
             yield from _lines(constant)
         else:
-            # A set has another order in every process.
+            # A set has its members in another order in every process.
             yield repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)

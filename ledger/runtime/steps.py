@@ -66,7 +66,7 @@ class Step(Declared[Function]):
             return self.entrypoint(**arguments)
         id, after = controls.get("id"), [*self._after, *listed(controls.get("after"))]
         if recording is None:
-            # In a copy of the context, as a pipeline.
+            # In a copy of the context, for the same reason as a pipeline.
             return copy_context().run(self._run_alone, arguments, id=id, after=after)
         return recording.add(self, arguments, id=id, after=after)
 
@@ -180,7 +180,7 @@ class Step(Declared[Function]):
         recording.add(self, _for_run_alone({**defaults, **arguments}), id=id, after=after)
         graph = Graph(pipeline=self.name, parameters={}, invocations=recording.in_order())
         (alone,) = run_graph(graph, Settings()).steps.values()
-        # The annotation helps a class that is defined inside a function.
+        # By its annotation a class is found that is defined inside a function.
         classes = [class_of(output.annotation) for output in self.signature.outputs]
         versions = alone.outputs.values()
         values = [version.load(data_type=kind) for version, kind in zip(versions, classes, strict=True)]
