@@ -14,12 +14,7 @@ from ledger.client import Client
 from ledger.enums import ArtifactType
 
 FRAME = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
-
-
-@pytest.fixture(autouse=True)
-def project(workdir: Path) -> Path:
-    """Every example runs in an empty folder, as plain Python."""
-    return workdir
+pytestmark = pytest.mark.usefixtures("workdir")
 
 
 def test_metadata_has_a_value() -> None:

@@ -14,14 +14,14 @@ from ledger import Ledger
 from ledger.history import BRANCH
 from tests.cli.conftest import Cli
 from tests.cli.test_care import on_a_terminal
-from tests.kit.ledgers import damage, waste
+from tests.kit.ledgers import damage, objects_of, waste
 
 # Bytes that no version names are made by transactions that nobody commits.
 pytestmark = pytest.mark.filterwarnings("ignore:a transaction with .* was never committed")
 
 
 def chunk_of(ledger: Ledger) -> Path:
-    return next(path for path in (ledger.path / "store" / "chunks").rglob("*") if path.is_file())
+    return objects_of(ledger, "chunks")[0]
 
 
 @pytest.mark.parametrize(

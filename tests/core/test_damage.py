@@ -24,13 +24,9 @@ from ledger.errors import (
     UnsupportedFormatError,
 )
 from tests.kit.contents import noise
-from tests.kit.ledgers import canonical, damage, forge, git, manifest_of, manifest_path, plant, store_of
+from tests.kit.ledgers import canonical, damage, forge, git, manifest_of, manifest_path, objects_of, plant, store_of
 
 LARGE = bytes(range(256)) * 4000
-
-
-def _objects(ledger: Ledger, kind: str) -> list[Path]:
-    return sorted(path for path in (store_of(ledger) / kind).rglob("*") if path.is_file())
 
 
 def _swap(ledger: Ledger) -> None:
@@ -54,7 +50,7 @@ def three(ledger: Ledger) -> Ledger:
 def test_damaged_bytes_are_never_handed_out(ledger: Ledger, value: object, where: str, kind: str) -> None:
     """A load of damaged bytes raises with name, version, digest and place; so does every other way to them."""
     saved = ledger.save(value, "x")
-    [path] = _objects(ledger, where)
+    [path] = objects_of(ledger, where)
     if kind == "changed":
         damage(path)
     elif kind == "missing":
@@ -95,7 +91,7 @@ def _error_of(way: str, version: ArtifactVersion, folder: Path) -> Any:
 def test_every_way_to_damaged_bytes_names_the_version(ledger: Ledger, value: object, way: str) -> None:
     """The error has name, version, digest and place as attributes, whatever asked for the bytes; also when pickled."""
     ledger.save(value, "x", "first")
-    for path in [*_objects(ledger, "chunks"), *_objects(ledger, "packs")]:
+    for path in [*objects_of(ledger, "chunks"), *objects_of(ledger, "packs")]:
         damage(path)
     error = _error_of(way, Ledger.open(ledger.path).get("x"), ledger.path.parent)
     copied = pickle.loads(pickle.dumps(error))
@@ -108,7 +104,7 @@ def test_every_way_to_damaged_bytes_names_the_version(ledger: Ledger, value: obj
 def test_a_missing_table_names_the_version(ledger: Ledger, way: str) -> None:
     """Where the list of files itself is gone the error has the version's name and digest."""
     saved = ledger.save(LARGE, "x")
-    for path in _objects(ledger, "tables"):
+    for path in objects_of(ledger, "tables"):
         path.unlink()
     error = _error_of(way, Ledger.open(ledger.path).get("x"), ledger.path.parent)
     assert ("x", "1", saved.digest) == (error.name, error.version, error.digest)
@@ -118,7 +114,7 @@ def test_a_missing_table_names_the_version(ledger: Ledger, way: str) -> None:
 def test_the_hint_for_missing_bytes_names_who_may_bring_them(ledger: Ledger, value: object) -> None:
     """A plain push of Git brought none, or a remote's store has lost them; what is damaged nobody else's sync mends."""
     ledger.save(value, "x")
-    [path] = [*_objects(ledger, "packs"), *_objects(ledger, "chunks")][:1]
+    [path] = [*objects_of(ledger, "packs"), *objects_of(ledger, "chunks")][:1]
     damage(path)
     assert "ledger sync" not in _error_of("load", Ledger.open(ledger.path).get("x"), ledger.path.parent).hint
     path.unlink()
@@ -152,7 +148,7 @@ def test_no_library_makes_something_else_of_damage(ledger: Ledger, library: str)
     pytest.importorskip(library)
     value = _large_value(library)
     ledger.save(value, "x")
-    for path in _objects(ledger, "packs"):
+    for path in objects_of(ledger, "packs"):
         damage(path)
     with pytest.raises(IntegrityError, match="x@1"):
         Ledger.open(ledger.path).load("x")
@@ -190,7 +186,7 @@ def _large_value(library: str) -> Any:
 def test_damage_to_one_version_spares_the_others(ledger: Ledger) -> None:
     """Where a chunk of one version is damaged, the versions without it load, and `verify` names the one."""
     ledger.save("one", "x")
-    [path] = _objects(ledger, "chunks")
+    [path] = objects_of(ledger, "chunks")
     ledger.save("two", "x")
     damage(path)
     assert "two" == ledger.load("x")
@@ -201,7 +197,7 @@ def test_damage_to_one_version_spares_the_others(ledger: Ledger) -> None:
 def test_saving_again_heals(ledger: Ledger) -> None:
     """Presence is not trusted: a save of the same value replaces a damaged chunk and says so; the old version loads."""
     ledger.save("one", "x")
-    [path] = _objects(ledger, "chunks")
+    [path] = objects_of(ledger, "chunks")
     damage(path)
     with pytest.warns(UserWarning, match="written again"):
         ledger.save("one", "x")
@@ -215,7 +211,7 @@ def test_what_is_written_again_is_said_at_the_users_line(ledger: Ledger, size: i
     """A warning about damaged bytes points at the line that saves, whichever thread has found them."""
     ledger.save(noise(size), "x")
     for kind in ("chunks", "packs"):
-        for path in _objects(ledger, kind):
+        for path in objects_of(ledger, kind):
             stored = bytearray(path.read_bytes())
             stored[min(5000, len(stored) - 1)] ^= 1
             path.write_bytes(stored)
@@ -535,7 +531,7 @@ def test_a_missing_history_is_damage(three: Ledger) -> None:
 def test_errors_of_real_failures_survive_pickling(ledger: Ledger) -> None:
     """A caught error comes back from pickling with its class, message, hint and facts."""
     ledger.save("one", "x")
-    [path] = _objects(ledger, "chunks")
+    [path] = objects_of(ledger, "chunks")
     path.unlink()
     calls: list[Any] = [
         lambda: ledger.load("x"),

@@ -12,7 +12,7 @@ from ledger.errors import IntegrityError, StorageError
 from ledger.materializers import PathMaterializer
 from ledger.records import encode
 from tests.kit.contents import forged_links
-from tests.kit.ledgers import damage, files_below, forge, store_of
+from tests.kit.ledgers import damage, files_below, forge, objects_of
 
 BAD: list[dict[str, str]] = [
     {"d/a": "/etc/passwd"},
@@ -54,7 +54,7 @@ def test_links_in_damaged_bytes_are_one_problem(ledger: Ledger, tmp_path: Path) 
     (tree := tmp_path / "tree").mkdir()
     (tree / "latest").symlink_to("1")
     ledger.save(tree, "x")
-    [chunk] = [path for path in (store_of(ledger) / "chunks").rglob("*") if path.is_file()]
+    [chunk] = objects_of(ledger, "chunks")
     damage(chunk)
     assert [f"chunks/{chunk.parent.name}/{chunk.name}"] == [problem.object for problem in ledger.verify().problems]
 

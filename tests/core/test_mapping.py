@@ -21,7 +21,7 @@ from ledger.errors import IntegrityError, StorageError
 from ledger.lookup import write_cache_limit
 from tests.kit.contents import noise, save
 from tests.kit.disks import disk_at
-from tests.kit.ledgers import damage, store_of
+from tests.kit.ledgers import damage, objects_of
 
 np = pytest.importorskip("numpy")
 
@@ -123,7 +123,7 @@ def test_half_a_copy_is_made_anew(ledger: Ledger, lost: str) -> None:
 def test_damage_in_the_store_is_found_before_there_is_a_copy(ledger: Ledger) -> None:
     """A copy is checked while it is put together; of damaged bytes none is left."""
     version = ledger.save(np.arange(1000), "a")
-    (chunk,) = [path for path in (store_of(ledger) / "chunks").rglob("*") if path.is_file()]
+    (chunk,) = objects_of(ledger, "chunks")
     damage(chunk)
     with pytest.raises(IntegrityError, match="a@1"):
         version.load(mmap=True)

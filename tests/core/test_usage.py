@@ -7,7 +7,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.core import Usage
-from tests.kit.ledgers import LIES, damage, files_below, lie, store_of
+from tests.kit.ledgers import LIES, damage, files_below, lie, objects_of, store_of
 
 MEBI = 1 << 20
 
@@ -87,7 +87,7 @@ def test_a_damaged_version_is_left_out(ledger: Ledger, file: Path) -> None:
     """A version whose table cannot be read is warned of; the others are counted."""
     ledger.save(file, "a")
     ledger.save(1, "b")
-    (table,) = [path for path in (store_of(ledger) / "tables").rglob("*") if path.is_file()]
+    (table,) = objects_of(ledger, "tables")
     damage(table)
     with pytest.warns(UserWarning, match="a@1 is left out"):
         usage = ledger.usage()
@@ -109,7 +109,7 @@ def test_versions_that_are_left_out_for_one_reason_are_one_warning(ledger: Ledge
     """However many versions it touches, what is wrong is said once."""
     for _ in range(3):
         ledger.save(file, "a")
-    (table,) = [path for path in (store_of(ledger) / "tables").rglob("*") if path.is_file()]
+    (table,) = objects_of(ledger, "tables")
     table.unlink()
     with pytest.warns(UserWarning, match="is missing") as caught:
         ledger.usage()
@@ -119,7 +119,7 @@ def test_versions_that_are_left_out_for_one_reason_are_one_warning(ledger: Ledge
 def test_a_missing_chunk_is_named(ledger: Ledger) -> None:
     """What a small value lacks is told by the digest of the chunk, as elsewhere."""
     ledger.save(os.urandom(1000), "a")
-    (chunk,) = [path for path in (store_of(ledger) / "chunks").rglob("*") if path.is_file()]
+    (chunk,) = objects_of(ledger, "chunks")
     chunk.unlink()
     with pytest.warns(UserWarning, match=f"chunk sha256:{chunk.parent.name}{chunk.name} .* is missing"):
         ledger.usage()

@@ -10,7 +10,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -28,10 +27,12 @@ from tests.kit.ledgers import (
     LIES,
     canonical,
     damage,
+    damage_every_pack,
     forge,
     git,
     lie,
     manifest_of,
+    objects_of,
     plant,
     store_of,
     waste,
@@ -62,10 +63,6 @@ print(sorted(found))
 """
 
 
-def stored(ledger: Ledger, kind: str) -> list[Path]:
-    return sorted(path for path in (store_of(ledger) / kind).rglob("*") if path.is_file())
-
-
 def loosen(ledger: Ledger) -> None:
     """Take every object of the history out of its pack, into a file of its own."""
     for pack in list((ledger.git_dir / "objects" / "pack").glob("*.pack")):
@@ -87,7 +84,7 @@ def shared(ledger: Ledger) -> Ledger:
 
 def test_damage_to_what_is_shared_is_one_problem(shared: Ledger) -> None:
     """One damaged pack is one problem, with every version that needs the damaged chunk."""
-    packs = sorted(stored(shared, "packs"), key=lambda path: path.stat().st_size)
+    packs = sorted(objects_of(shared, "packs"), key=lambda path: path.stat().st_size)
     damage(packs[-1])
     [problem] = shared.verify().problems
     assert ("corrupt", "weights@1", ("weights@1", "weights@2")) == (problem.kind, problem.label, problem.versions)
@@ -96,7 +93,7 @@ def test_damage_to_what_is_shared_is_one_problem(shared: Ledger) -> None:
 
 def test_a_damaged_chunk_touches_only_those_that_need_it(shared: Ledger) -> None:
     """Of a pack that two versions share in part, damage to what is one's own is that one's."""
-    [small, large] = sorted(stored(shared, "packs"), key=lambda path: path.stat().st_size)
+    [small, large] = sorted(objects_of(shared, "packs"), key=lambda path: path.stat().st_size)
     data = bytearray(small.read_bytes())
     data[10] ^= 1
     small.write_bytes(data)
@@ -168,7 +165,7 @@ def test_where_damage_hides_what_is_needed_nothing_is_an_orphan(shared: Ledger, 
 def test_what_may_be_needed_is_a_problem_where_it_is_damaged(shared: Ledger) -> None:
     """A damaged pack counts as one while the table that may name it is lost."""
     lose_table(shared)
-    pack = min(stored(shared, "packs"), key=lambda path: path.stat().st_size)
+    pack = min(objects_of(shared, "packs"), key=lambda path: path.stat().st_size)
     damage(pack)
     report = shared.verify()
     assert f"packs/{pack.parent.name}/{pack.name}" in [problem.object for problem in report.problems]
@@ -177,9 +174,9 @@ def test_what_may_be_needed_is_a_problem_where_it_is_damaged(shared: Ledger) -> 
 
 def test_what_later_versions_need_is_no_orphan(shared: Ledger) -> None:
     """At a revision, what was saved after it is in the store, too, sound or not, and no version there names it."""
-    then, before = shared.revision, stored(shared, "packs")
+    then, before = shared.revision, objects_of(shared, "packs")
     shared.save(noise(500_000, seed=3), "later")
-    [later] = [path for path in stored(shared, "packs") if path not in before]
+    [later] = [path for path in objects_of(shared, "packs") if path not in before]
     sound = shared.at(then).verify()
     damage(later)
     damaged = shared.at(then).verify()
@@ -189,11 +186,11 @@ def test_what_later_versions_need_is_no_orphan(shared: Ledger) -> None:
 @pytest.mark.parametrize("is_needed", [True, False])
 def test_what_goes_while_it_is_checked_is_missed_if_it_is_needed(shared: Ledger, *, is_needed: bool) -> None:
     """An object that is there at the beginning and gone at the end is a problem, unless no version needs it."""
-    key = "/".join(stored(shared, "chunks")[0].parts[-3:])
+    key = "/".join(objects_of(shared, "chunks")[0].parts[-3:])
     if not is_needed:
-        before = stored(shared, "chunks")
+        before = objects_of(shared, "chunks")
         waste(shared)
-        [key] = ["/".join(path.parts[-3:]) for path in stored(shared, "chunks") if path not in before]
+        [key] = ["/".join(path.parts[-3:]) for path in objects_of(shared, "chunks") if path not in before]
     check = shared.checking()
     pieces = check.pieces()
     kept = (store_of(shared) / key).rename(shared.path / "kept")
@@ -210,7 +207,7 @@ def test_a_version_among_which_something_stands_needs_its_bytes(shared: Ledger) 
     plant(shared, {"/".join((*version.claim.path, "stray.txt")): b"x"})
     report = shared.verify()
     assert ([("iris@1",)], ()) == ([problem.versions for problem in report.problems], report.orphans)
-    [chunk] = stored(shared, "chunks")
+    [chunk] = objects_of(shared, "chunks")
     chunk.unlink()
     [_, missing] = shared.verify().problems
     assert ("missing", ("iris@1",)) == (missing.kind, missing.versions)
@@ -277,7 +274,7 @@ def test_what_is_damaged_is_told_of_those_that_say_something_false_too(shared: L
     lie(shared, "size", shared.get("iris"), shared.get("weights", 1))
     lie(shared, "chunk", shared.get("iris", 1), shared.get("weights"))
     damage(store_of(shared) / table_key(shared.get("weights", 1).content.digest))
-    [chunk] = stored(shared, "chunks")
+    [chunk] = objects_of(shared, "chunks")
     damage(chunk)
     assert {("iris@2", "weights@1"), ("iris@1", "iris@3")} == {each.versions for each in shared.verify().problems}
 
@@ -312,8 +309,7 @@ def test_nothing_that_was_read_before_is_believed(ledger: Ledger) -> None:
     """A ledger that has the damaged record in memory finds the damage on the disk all the same."""
     ledger.save("one", "x")
     ledger.load("x")
-    for pack in (ledger.git_dir / "objects" / "pack").glob("*.pack"):
-        damage(pack)
+    damage_every_pack(ledger)
     assert not ledger.verify().ok
     shutil.rmtree(ledger.path)  # it is beyond what the fixture expects
 
@@ -353,7 +349,7 @@ def test_a_place_that_is_called_like_a_version_is_none(ledger: Ledger) -> None:
 
 def test_pieces_are_done_in_any_order(shared: Ledger) -> None:
     """A check finds the same whichever way round its pieces are done."""
-    damage(stored(shared, "packs")[0])
+    damage(objects_of(shared, "packs")[0])
     reports = []
     for turned in (False, True):
         check = shared.checking()

@@ -26,7 +26,7 @@ from ledger.errors import (
 )
 from ledger.filesystem import LedgerFileSystem, reservations
 from tests.kit.hubs import new_hub, shared
-from tests.kit.ledgers import damage, run_python, store_of
+from tests.kit.ledgers import damage, objects_of, run_python, store_of
 
 MEBI = 1 << 20
 
@@ -228,7 +228,7 @@ def test_many_small_files_are_read_from_the_store_at_once(
 def test_damaged_bytes_are_never_handed_out(ledger: Ledger, files: LedgerFileSystem) -> None:
     """A flipped byte in the store is an IntegrityError that names the version."""
     path = ledger.save(os.urandom(1000), "blob").files()[0].path
-    (chunk,) = [each for each in (store_of(ledger) / "chunks").rglob("*") if each.is_file()]
+    (chunk,) = objects_of(ledger, "chunks")
     damage(chunk)
     with pytest.raises(IntegrityError, match="blob@1"):
         files.cat_file(f"blob/{path}")

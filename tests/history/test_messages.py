@@ -2,21 +2,16 @@
 
 import pytest
 
-from ledger.history import UNPLACED, Claim, Draft, EventDraft, RecordDraft
+from ledger.history import Claim, Draft, EventDraft, RecordDraft
 from ledger.history.messages import message_for
 from ledger.ids import VersionId
-from ledger.records import Name, VersionString, encode
-from tests.kit.histories import draft
+from ledger.records import Name, VersionString
+from tests.kit.histories import draft, tag
 
 ID = VersionId("019a5d0c-3a7e-7cc2-9d3f-1c0e6b8a4d21")
 ONE = Claim(Name("iris"), 1, VersionString("1"), 1, ID)
 CAT = Claim(Name("iris"), 2, VersionString("cat"), 1, ID)
 RECORD = RecordDraft(path=("x",), data=b"", trailers=("Run: r",))
-
-
-def tag(claim: Claim, *tags: str, verb: str = "tag", **fields: object) -> EventDraft:
-    added = {"add": tags} if tags else {}
-    return EventDraft(claim=claim, verb=verb, record=encode({"id": UNPLACED, **added, **fields}))
 
 
 def logged(claim: Claim, *keys: str) -> EventDraft:

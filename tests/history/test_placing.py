@@ -11,7 +11,7 @@ from ledger.errors import (
     VersionExistsError,
     VersionNotFoundError,
 )
-from ledger.history import UNPLACED, Claim, EventDraft, History, RecordDraft
+from ledger.history import Claim, History, RecordDraft
 from ledger.history.layout import TreePath
 from ledger.history.objects import Objects
 from ledger.history.placing import allocate, place_all
@@ -19,7 +19,7 @@ from ledger.history.snapshot import Snapshot
 from ledger.history.trees import GrowingTree
 from ledger.ids import VersionId
 from ledger.records import MAX_NUMBER, Name, VersionString, check_version, encode
-from tests.kit.histories import AUTHOR, NOW, draft, publish, versions_of
+from tests.kit.histories import AUTHOR, NOW, draft, publish, tag, versions_of
 
 IRIS = Name("iris")
 ID = VersionId("019a5d0c-3a7e-7cc2-9d3f-1c0e6b8a4d21")
@@ -113,11 +113,6 @@ def test_names_that_differ_only_in_case_cannot_coexist(history: History, publish
     with pytest.raises(NameCollisionError, match="artifact name 'iris' differs only in case from 'Iris'") as caught:
         publish(history, *drafts[published:])
     assert {"name": "iris", "existing": "Iris"} == caught.value.facts
-
-
-def tag(claim: Claim, *tags: str, verb: str = "tag", **fields: object) -> EventDraft:
-    added = {"add": tags} if tags else {}
-    return EventDraft(claim=claim, verb=verb, record=encode({"id": UNPLACED, **added, **fields}))
 
 
 def test_an_event_on_a_version_that_is_not_there_is_refused(history: History) -> None:

@@ -23,13 +23,8 @@ from ledger.ids import CommitId
 from ledger.wording import without_secrets
 from tests.kit.git import set_hook
 from tests.kit.histories import AUTHOR, NOW
-from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
+from tests.kit.hubs import hub_git, hub_tip, shared
 from tests.kit.ledgers import git
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Path:
-    return new_hub(tmp_path)
 
 
 @pytest.fixture

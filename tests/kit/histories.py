@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ledger.history import History, Published, VersionDraft
+from ledger.history import UNPLACED, Claim, EventDraft, History, Published, VersionDraft
 from ledger.history.drafts import Publication
 from ledger.history.history import Decision
 from ledger.ids import VersionId, new_uuid
@@ -54,6 +54,12 @@ def draft(name: str = "iris", version: object = None, *, size: int = 0) -> Versi
     return VersionDraft(
         name=check_name(name), id=id, requested=requested, manifest=manifest, trailers=(f"Content: {id}",)
     )
+
+
+def tag(claim: Claim, *tags: str, verb: str = "tag", **fields: object) -> EventDraft:
+    """An event on a version to publish, by default one that puts tags on it."""
+    added = {"add": tags} if tags else {}
+    return EventDraft(claim=claim, verb=verb, record=encode({"id": UNPLACED, **added, **fields}))
 
 
 def publish(history: History, *drafts: VersionDraft, seconds: float = 0) -> Published:

@@ -26,6 +26,11 @@ def store_of(ledger: Ledger) -> Path:
     return ledger.path / "store"
 
 
+def objects_of(ledger: Ledger, kind: str) -> list[Path]:
+    """The objects of a kind in the default store, such as ``packs``."""
+    return sorted(path for path in (store_of(ledger) / kind).rglob("*") if path.is_file())
+
+
 def state_of(ledger: Ledger) -> tuple[str, dict[str, bytes], dict[str, bytes]]:
     """What was published, every byte of the store, and every object of the history."""
     return git(ledger, "rev-parse", "main"), files_below(store_of(ledger)), files_below(ledger.git_dir / "objects")
@@ -136,6 +141,12 @@ def damage(path: Path) -> None:
     data[len(data) // 2] ^= 0xFF
     path.chmod(0o644)
     path.write_bytes(data)
+
+
+def damage_every_pack(ledger: Ledger) -> None:
+    """Damage all packs of a ledger's history."""
+    for pack in (ledger.git_dir / "objects" / "pack").glob("*.pack"):
+        damage(pack)
 
 
 def run_python(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

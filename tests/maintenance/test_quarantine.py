@@ -11,7 +11,7 @@ from ledger.errors import StorageError
 from ledger.history import mending
 from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source, plan_repair
 from tests.kit.contents import noise
-from tests.kit.ledgers import damage, files_below, git, store_of, values_of
+from tests.kit.ledgers import damage, damage_every_pack, files_below, git, objects_of, values_of
 
 NOW = dt.datetime(2026, 11, 23, 10, 0, 0, 123456, dt.UTC)
 
@@ -32,14 +32,9 @@ def repair(ledger: Ledger) -> Repaired:
 
 def damage_pack(ledger: Ledger) -> Path:
     """Change a byte of a pack of the store."""
-    path = max(path for path in (store_of(ledger) / "packs").rglob("*") if path.is_file())
+    path = objects_of(ledger, "packs")[-1]
     damage(path)
     return path
-
-
-def damage_history(ledger: Ledger) -> None:
-    for pack in (ledger.git_dir / "objects" / "pack").glob("*.pack"):
-        damage(pack)
 
 
 def test_what_was_bad_is_kept(kept: Ledger) -> None:
@@ -55,7 +50,7 @@ def test_what_was_bad_is_kept(kept: Ledger) -> None:
 def test_each_round_keeps_what_it_finds_in_a_folder_of_its_own(kept: Ledger) -> None:
     """What shows when the history is mended takes no place of what was kept before."""
     damage_pack(kept)
-    damage_history(kept)
+    damage_every_pack(kept)
     first = repair(kept).quarantine
     assert [first.name, f"{first.name}-2"] == sorted(path.name for path in first.parent.iterdir())
 

@@ -27,7 +27,18 @@ from ledger.maintenance import Repaired, execute_repair, find_source, plan_repai
 from tests.kit.contents import noise
 from tests.kit.faults import Fault, Proxy, nothing, on
 from tests.kit.hubs import new_hub
-from tests.kit.ledgers import LIES, damage, files_below, git, lie, plant, store_of, values_of
+from tests.kit.ledgers import (
+    LIES,
+    damage,
+    damage_every_pack,
+    files_below,
+    git,
+    lie,
+    objects_of,
+    plant,
+    store_of,
+    values_of,
+)
 from tests.kit.s3 import Bucket
 from tests.kit.web import served
 from tests.maintenance.corruption import Sound
@@ -55,7 +66,7 @@ def repair(ledger: Ledger, where: str) -> Repaired:
 
 
 def stored(ledger: Ledger, kind: str) -> Path:
-    return max(path for path in (store_of(ledger) / kind).rglob("*") if path.is_file())
+    return objects_of(ledger, kind)[-1]
 
 
 def test_a_ledger_whose_bytes_are_in_a_bucket_is_told_as_that(kept: Ledger) -> None:
@@ -108,11 +119,6 @@ def _lose_pack(ledger: Ledger) -> None:
         pack.with_suffix(suffix).unlink()
 
 
-def _damage_every_pack(ledger: Ledger) -> None:
-    for pack in (ledger.git_dir / "objects" / "pack").glob("*.pack"):
-        damage(pack)
-
-
 def _damage_packs_and_indexes(ledger: Ledger) -> None:
     for path in (ledger.git_dir / "objects" / "pack").glob("*"):
         damage(path)
@@ -121,12 +127,12 @@ def _damage_packs_and_indexes(ledger: Ledger) -> None:
 def _damage_behind_a_link(ledger: Ledger) -> None:
     packs = ledger.git_dir / "objects" / "pack"
     packs.symlink_to(packs.rename(ledger.path.parent / "on another disk"))
-    _damage_every_pack(ledger)
+    damage_every_pack(ledger)
 
 
 def _one_large_pack(ledger: Ledger) -> None:
     git(ledger, "repack", "-a", "-d", "-q")
-    _damage_every_pack(ledger)
+    damage_every_pack(ledger)
 
 
 def _loose(ledger: Ledger) -> None:
@@ -165,7 +171,7 @@ HISTORY = [
     _no_folder_of_packs,
     _empty_folder_of_objects,
     _lose_pack,
-    _damage_every_pack,
+    damage_every_pack,
     _damage_packs_and_indexes,
     _damage_behind_a_link,
     _one_large_pack,
@@ -189,7 +195,7 @@ def test_a_bare_repository_gives_the_history(kept: Ledger) -> None:
     """A plain `git clone --bare` is a source for records, and none for bytes."""
     bare = kept.path.parent / "bare.git"
     git(kept, "clone", "-q", "--bare", "--no-hardlinks", str(kept.git_dir), str(bare))
-    _damage_every_pack(kept)
+    damage_every_pack(kept)
     assert repair(kept, str(bare)).report.ok
 
 
@@ -460,7 +466,7 @@ def test_what_the_source_lost_since_the_plan_is_told(kept: Ledger, kind: str) ->
 def test_a_repair_is_done_again_without_harm(kept: Ledger) -> None:
     """The same plan executed twice, as after a crash in the middle, gives the same ledger."""
     damage(stored(kept, "packs"))
-    _damage_every_pack(kept)
+    damage_every_pack(kept)
     plan = plan_repair(kept, find_source(kept, str(kept.path.parent / "copy")))
     for _ in range(2):
         assert execute_repair(Ledger.open(kept.path), plan, now=NOW).report.ok

@@ -32,10 +32,7 @@ from ledger.errors import (
 )
 from tests.kit.ledgers import last_run
 
-
-@pytest.fixture(autouse=True)
-def project(workdir: Path) -> Path:
-    return workdir
+pytestmark = pytest.mark.usefixtures("workdir")
 
 
 def test_there_is_no_context_outside_a_step() -> None:

@@ -15,6 +15,8 @@ from ledger.materializers import BaseMaterializer
 from tests.kit.contents import noise
 from tests.kit.ledgers import files_below, last_run
 
+pytestmark = pytest.mark.usefixtures("workdir")
+
 
 class _Loud(BaseMaterializer):
     """Text in capitals. Left out of the registry, so that only steps that ask for it use it."""
@@ -50,12 +52,7 @@ class _Count(BaseMaterializer):
             return int(file.read())
 
 
-@pytest.fixture(autouse=True)
-def project(workdir: Path) -> Path:
-    return workdir
-
-
-def test_outputs_that_differ_only_in_case_are_refused_before_anything_runs(project: Path) -> None:
+def test_outputs_that_differ_only_in_case_are_refused_before_anything_runs(workdir: Path) -> None:
     """Two of them could not both be saved, be they of one step or of two, so the work of neither is begun."""
     ran: list[str] = []
 
@@ -78,10 +75,10 @@ def test_outputs_that_differ_only_in_case_are_refused_before_anything_runs(proje
         pair()
     with pytest.raises(NameCollisionError, match="'twice::Fit::output', which differs only in case from"):
         twice()
-    assert ([], []) == (ran, list(project.iterdir()))
+    assert ([], []) == (ran, list(workdir.iterdir()))
 
 
-def test_an_argument_that_changed_its_case_is_told(project: Path) -> None:
+def test_an_argument_that_changed_its_case_is_told(workdir: Path) -> None:
     """The name of a value from outside is nobody's choice: the hint says which argument and step it is made of."""
     takers = {"x": step(name="fit")(lambda x: x), "X": step(name="fit")(lambda X: X)}  # noqa: N803  # the case is the test
 
@@ -206,7 +203,7 @@ def test_templates_are_filled_in_names_alone() -> None:
     ],
 )
 def test_a_name_that_cannot_be_filled_is_refused_before_anything_runs(
-    project: Path, name: str, kind: type[Exception], told: str
+    workdir: Path, name: str, kind: type[Exception], told: str
 ) -> None:
     """A placeholder without a value, a broken template or a bad name is an error, and no ledger is made."""
 
@@ -216,10 +213,10 @@ def test_a_name_that_cannot_be_filled_is_refused_before_anything_runs(
     made.__annotations__["return"] = Annotated[int, name]
     with pytest.raises(kind, match=told):
         step(made)()
-    assert [] == list(project.iterdir())
+    assert [] == list(workdir.iterdir())
 
 
-def test_a_substitution_that_cannot_be_formatted_so_is_refused(project: Path) -> None:
+def test_a_substitution_that_cannot_be_formatted_so_is_refused(workdir: Path) -> None:
     """What is no text has other formats than a text, and Python's own error names no template."""
 
     @step(substitutions={"x": None})  # type: ignore[dict-item]
@@ -228,7 +225,7 @@ def test_a_substitution_that_cannot_be_formatted_so_is_refused(project: Path) ->
 
     with pytest.raises(StepInterfaceError, match="template"):
         made()
-    assert [] == list(project.iterdir())
+    assert [] == list(workdir.iterdir())
 
 
 def test_two_templates_with_one_value_are_refused() -> None:
@@ -371,7 +368,7 @@ def test_a_materializer_for_an_output_that_is_not_there_is_refused() -> None:
     assert "its outputs are: output" == caught.value.hint
 
 
-def test_what_an_output_has_of_an_input_is_not_stored_again(project: Path) -> None:
+def test_what_an_output_has_of_an_input_is_not_stored_again(workdir: Path) -> None:
     """The output of a step mostly resembles what it was given, and has a name of its own."""
 
     @step
@@ -387,7 +384,7 @@ def test_what_an_output_has_of_an_input_is_not_stored_again(project: Path) -> No
         cleaned(raw())
 
     training()
-    assert sum(map(len, files_below(project / ".ledger" / "store").values())) < 1.3 * (2 << 20)
+    assert sum(map(len, files_below(workdir / ".ledger" / "store").values())) < 1.3 * (2 << 20)
 
 
 def _run_alone(made: Any) -> Any:

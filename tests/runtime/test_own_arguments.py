@@ -1,7 +1,6 @@
 """A parameter is the step's own: nobody else sees what is done to it, and nothing done elsewhere reaches it."""
 
 import threading
-from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -9,10 +8,7 @@ import pytest
 from ledger import ArtifactConfig, pipeline, save_artifact, step
 from ledger.errors import StepInterfaceError
 
-
-@pytest.fixture(autouse=True)
-def project(workdir: Path) -> Path:
-    return workdir
+pytestmark = pytest.mark.usefixtures("workdir")
 
 
 class Held(dict[str, Any]):

@@ -23,10 +23,7 @@ from ledger.errors import (
 from ledger.records import decode_cache, decode_end, decode_run, decode_step
 from tests.kit.ledgers import canonical, git, last_run, plant
 
-
-@pytest.fixture(autouse=True)
-def project(workdir: Path) -> Path:
-    return workdir
+pytestmark = pytest.mark.usefixtures("workdir")
 
 
 @step

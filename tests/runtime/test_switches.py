@@ -1,7 +1,6 @@
 """The switches of steps and pipelines, and which of several words holds."""
 
 from itertools import product
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,11 +13,7 @@ from ledger.runtime import get_step_context
 from ledger.runtime.settings import Settings
 
 WORDS = (None, True, False)
-
-
-@pytest.fixture(autouse=True)
-def project(workdir: Path) -> Path:
-    return workdir
+pytestmark = pytest.mark.usefixtures("workdir")
 
 
 @step
