@@ -119,20 +119,20 @@ def _plan_step(
     graph: Graph, invocation: Invocation, settings: Settings, configuration: RunConfiguration, times: Mapping[str, str]
 ) -> PlannedStep:
     """One step with all that is said about it: by the pipeline, then by the step, and last by the file of the run."""
-    said = configuration.step(invocation.name)
-    said.check_outputs([output.key for output in invocation.step.signature.outputs])
+    configured = configuration.step(invocation.name)
+    configured.check_outputs([output.key for output in invocation.step.signature.outputs])
     whole = settings.under(Settings(enable_cache=configuration.enable_cache))
-    merged = whole.under(invocation.step.options.settings).under(Settings(enable_cache=said.enable_cache))
+    merged = whole.under(invocation.step.options.settings).under(Settings(enable_cache=configured.enable_cache))
     outputs = tuple(
-        _plan_output(graph.pipeline, invocation, output, said, times, merged.substitutions or {})
+        _plan_output(graph.pipeline, invocation, output, configured, times, merged.substitutions or {})
         for output in invocation.step.signature.outputs
     )
     refuse_doubles(invocation.name, [output.key for output in outputs])
-    _refuse_one_artifact_twice(outputs, said)
+    _refuse_one_artifact_twice(outputs, configured)
     return PlannedStep(
         name=invocation.name,
         step=invocation.step,
-        arguments=_arguments(invocation, said),
+        arguments=_arguments(invocation, configured),
         outputs=outputs,
         enable_cache=merged.enable_cache is not False,
         extract_metadata=merged.enable_artifact_metadata is not False,
@@ -144,13 +144,13 @@ def _plan_output(
     pipeline: str,
     invocation: Invocation,
     output: Output,
-    said: StepConfiguration,
+    configured: StepConfiguration,
     times: Mapping[str, str],
     substitutions: Mapping[str, str],
 ) -> PlannedOutput:
     """One output with its final name; the file of the run has the last word."""
     values = {**times, **substitutions}
-    of_file = said.outputs.get(output.key, ArtifactConfig())
+    of_file = configured.outputs.get(output.key, ArtifactConfig())
     config = output.config.joined_with(of_file)
     default = f"{pipeline}::{invocation.name}::{output.key}"
     try:
@@ -158,7 +158,7 @@ def _plan_output(
     except (StepInterfaceError, InvalidNameError) as error:
         if of_file.name is None:
             raise
-        raise said.refused_name(output.key, str(error), error.hint) from error
+        raise configured.refused_name(output.key, str(error), error.hint) from error
     templates = [*([output.key] if output.is_named else []), *([config.name] if config.name is not None else [])]
     return PlannedOutput(
         declared=output.key,
@@ -171,13 +171,13 @@ def _plan_output(
     )
 
 
-def _refuse_one_artifact_twice(outputs: Sequence[PlannedOutput], said: StepConfiguration) -> None:
+def _refuse_one_artifact_twice(outputs: Sequence[PlannedOutput], configured: StepConfiguration) -> None:
     """Raise `ConfigError` where the file gives an output the artifact name of another one."""
     names = [output.name for output in outputs]
     for output in outputs:
-        if names.count(output.name) > 1 and output.declared in said.outputs:
-            told = f"step {said.name!r} would save two outputs as {output.name!r}"
-            raise said.refused_name(output.declared, told, "give each output its own name")
+        if names.count(output.name) > 1 and output.declared in configured.outputs:
+            told = f"step {configured.name!r} would save two outputs as {output.name!r}"
+            raise configured.refused_name(output.declared, told, "give each output its own name")
 
 
 def _refuse_collisions(plan: Sequence[PlannedStep], externals: Iterable[PlannedExternal]) -> None:
@@ -202,19 +202,19 @@ def _refuse_collisions(plan: Sequence[PlannedStep], externals: Iterable[PlannedE
             )
 
 
-def _arguments(invocation: Invocation, said: StepConfiguration) -> dict[str, Argument]:
+def _arguments(invocation: Invocation, configured: StepConfiguration) -> dict[str, Argument]:
     """Every argument of the function, from the file, what was recorded of its call, or the default, in this order."""
     signature = invocation.step.signature
-    for key in said.parameters:
+    for key in configured.parameters:
         if key not in signature.parameters:
-            raise said.unknown_parameter(key, signature.parameters)
+            raise configured.unknown_parameter(key, signature.parameters)
         if not isinstance(invocation.arguments.get(key, Plain(value=None)), Plain):
-            raise said.not_a_parameter(key)
+            raise configured.not_a_parameter(key)
     arguments: dict[str, Argument] = {}
     missing: list[str] = []
     for key, parameter in signature.parameters.items():
-        if key in said.parameters:
-            arguments[key] = Plain(value=said.parameter(key, signature.hints.get(key, Any), parameter.default))
+        if key in configured.parameters:
+            arguments[key] = Plain(value=configured.parameter(key, signature.hints.get(key, Any), parameter.default))
         elif key in invocation.arguments:
             arguments[key] = invocation.arguments[key]
         elif parameter.default is not inspect.Parameter.empty:

@@ -96,8 +96,8 @@ class Recording:
         """The number that the last call of each step has in its name."""
         self._after: dict[str, list[_Followed]] = {}
         """What each call is to run after."""
-        self._said: list[tuple[DeclaredStep, Order, list[_Followed]]] = []
-        """What all calls of a step are to run after."""
+        self._orders: list[tuple[DeclaredStep, Order, list[_Followed]]] = []
+        """What all calls of a step are to run after, and the order that says so."""
         self._lock = ThreadLock()
 
     def add(self, step: DeclaredStep, arguments: Mapping[str, Any], *, id: str | None, after: list[Any]) -> Any:
@@ -111,16 +111,16 @@ class Recording:
             invocation = Invocation(name=chosen, step=step, arguments=given)
             self.invocations[chosen] = invocation
             # What `step.after(…)` returned is being called itself, so its order was not for all calls of the step.
-            self._said = [said for said in self._said if not any(said[1] is each for each in after)]
+            self._orders = [each for each in self._orders if not any(each[1] is other for other in after)]
         outputs = tuple(LazyOutput(self, invocation, output.key) for output in step.signature.outputs)
         if not outputs:
             return StepCall(self, invocation)
         return outputs if step.signature.is_split else outputs[0]
 
-    def say(self, step: DeclaredStep, order: Order) -> None:
+    def order_all(self, step: DeclaredStep, order: Order) -> None:
         """Let every call of a step in this body run after others, unless the step that was made of it is called."""
         with self._lock:
-            self._said.append((step, order, self._followed(order.others)))
+            self._orders.append((step, order, self._followed(order.others)))
 
     def order(self, invocation: Invocation, others: Iterable[Any]) -> None:
         """Let one call run after others."""
@@ -134,8 +134,8 @@ class Recording:
 
     def _names_after(self, invocation: Invocation) -> Iterator[str]:
         """The names of the calls that one is to run after: its own word, and that about all calls of its step."""
-        said = (followed for step, _, followed in self._said if _is_call_of(invocation, step))
-        for followed in itertools.chain(self._after[invocation.name], *said):
+        of_step = (followed for step, _, followed in self._orders if _is_call_of(invocation, step))
+        for followed in itertools.chain(self._after[invocation.name], *of_step):
             yield followed if isinstance(followed, str) else self._first_call(followed)
 
     def _followed(self, others: Iterable[Any]) -> list[_Followed]:

@@ -123,7 +123,7 @@ class Step(Declared[Function]):
         )
         recording = current_recording()
         if recording is not None:
-            recording.say(self, order)
+            recording.order_all(self, order)
         return changed
 
     def __get__(self, owner: object, _: type | None = None) -> "Step[Any]":
