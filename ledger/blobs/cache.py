@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.disk import remove_if_there, users_folder, walk, write_derived_file
+from ledger.disk import READ_ONLY, remove_if_there, users_folder, walk, write_derived_file
 from ledger.forks import ThreadLock
 from ledger.notices import warn_user
 from ledger.system_errors import storage_error
@@ -24,9 +24,7 @@ from ledger.system_errors import storage_error
 _KEPT_SHARE = 0.9  # of the limit, after clearing: so that it is not cleared again at once
 _LOOKS = 20  # how often, on the way from empty to full, the size is looked at
 _USE_NOTED = 3600.0  # seconds for which a use need not be noted again
-
-# Opening a fifo would wait for its writer without O_NONBLOCK.
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FLAGS = READ_ONLY | os.O_NOFOLLOW
 
 
 class CachedPiece(NamedTuple):

@@ -16,15 +16,13 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from ledger.blobs.folders import FolderFile
-from ledger.disk import close_anyway, storage_errors
+from ledger.disk import READ_ONLY, close_anyway, storage_errors
 from ledger.errors import StorageError, UnsupportedFileError
 
 _BLOCK_SIZE = 1 << 20
 _MOST_OPEN = 32  # files at once; systems allow a process from 256
 
-# Opening a fifo would wait for its writer without O_NONBLOCK.
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-_FLAGS_FOR_NO_LINK = _FLAGS | os.O_NOFOLLOW
+_NO_LINK = READ_ONLY | os.O_NOFOLLOW
 _CAN_ASK = hasattr(os, "posix_fadvise")
 
 
@@ -35,7 +33,7 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
     """
     total = 0
     with storage_errors(path, "read"):
-        descriptor = os.open(path, _FLAGS if follow else _FLAGS_FOR_NO_LINK)
+        descriptor = os.open(path, READ_ONLY if follow else _NO_LINK)
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
@@ -92,7 +90,7 @@ def _read_at_once(files: Sequence[FolderFile]) -> Sequence[bytes | None]:
     read: list[bytes | None] = []
     try:
         for file in files:
-            descriptors.append(descriptor := os.open(file.source, _FLAGS_FOR_NO_LINK))
+            descriptors.append(descriptor := os.open(file.source, _NO_LINK))
             if _CAN_ASK:
                 os.posix_fadvise(descriptor, 0, file.size, os.POSIX_FADV_WILLNEED)
         for file, descriptor in zip(files, descriptors, strict=True):

@@ -26,6 +26,7 @@ from typing import BinaryIO, NamedTuple
 
 from ledger.blobs import CacheUsage, ContentReader
 from ledger.disk import (
+    READ_ONLY,
     TEMPORARY_PREFIX,
     fresh_name,
     hold_open_file,
@@ -202,7 +203,7 @@ def _open_sealed(entry: Path) -> BinaryIO | None:
 
 def _open_private(path: Path) -> BinaryIO:
     """Open a file that is this user's, and that others may not write; raises plain ``OSError``."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = os.open(path, READ_ONLY | os.O_NOFOLLOW)
     # The open file is asked: the path may lead elsewhere by now.
     if not is_private(os.fstat(descriptor)):
         os.close(descriptor)

@@ -10,6 +10,7 @@ from ledger.disk.holds import Hold, alone, hold_file, hold_open_file, is_abandon
 from ledger.disk.locks import HeldLock, LockFile, locks_end_here
 from ledger.disk.modes import MODE, is_private
 from ledger.disk.reading import (
+    READ_ONLY,
     SMALL,
     close_anyway,
     is_file,
@@ -53,6 +54,7 @@ from ledger.disk.writing import (
 
 __all__ = [
     "MODE",
+    "READ_ONLY",
     "SMALL",
     "TEMPORARY_PREFIX",
     "HeldLock",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ledger.disk.own_files import OwnFile
-from ledger.disk.reading import status_of, storage_errors
+from ledger.disk.reading import READ_ONLY, status_of, storage_errors
 from ledger.disk.removing import remove_if_there
 from ledger.disk.writing import write_all
 from ledger.errors import LockTimeoutError
@@ -21,9 +21,6 @@ from ledger.system_errors import storage_error
 _POLL_SECONDS = 0.01
 _COURTESY_SECONDS = 2.0
 """How long a new `Hold` gives way to one who waits to be alone; no longer, as that one may depend on this one."""
-
-# Opening a fifo would wait for its writer without O_NONBLOCK.
-_FLAGS = os.O_RDONLY | os.O_NONBLOCK
 
 _WAITING = ".wanted"
 """The suffix of a second file, which shows that somebody waits to be alone with the first."""
@@ -110,7 +107,7 @@ def hold_open_file(descriptor: int) -> None:
 def is_abandoned(path: Path) -> bool:
     """Whether a file lies there that its holder left by dying."""
     try:
-        file = OwnFile(path, _FLAGS)
+        file = OwnFile(path, READ_ONLY)
     except OSError:
         return False
     try:
@@ -146,7 +143,7 @@ def _give_way(path: str) -> None:
 
 def _open_to_hold(path: str | os.PathLike[str]) -> OwnFile:
     try:
-        return OwnFile(path, _FLAGS)
+        return OwnFile(path, READ_ONLY)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -22,8 +22,9 @@ LARGEST = 1 << 30
 SMALL = 1 << 20
 """The bytes of the largest file of settings, or of what is noted beside them."""
 
-# Opening a fifo would wait for its writer without O_NONBLOCK.
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+READ_ONLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""How a file is opened to be read. Where a fifo was put in its place, opening that waits for no writer."""
+
 _OTHER_LOCALE = "set a locale of UTF-8, or PYTHONUTF8=1"
 
 
@@ -60,7 +61,7 @@ def refuse_unread_name(name: str, folder: str | os.PathLike[str]) -> None:
 
 def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
     """The descriptor and the status of a file, for reading; raises plain ``OSError``, also where it is no file."""
-    descriptor = os.open(path, _FLAGS)
+    descriptor = os.open(path, READ_ONLY)
     try:
         status = os.fstat(descriptor)
     except BaseException:
