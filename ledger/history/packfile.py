@@ -36,7 +36,10 @@ _BOUNDS = struct.Struct(">II")
 _HEAD_BYTES = 4096
 _LEAST_SPREAD = 16
 _INDEX_TRAILER = 40
-_ENTRY_BYTES = 28
+_BEFORE_OFFSET = ID_BYTES + 4
+"""Bytes of an object in the columns of an index before that of the offsets: its name, and its CRC-32."""
+_ENTRY_BYTES = _BEFORE_OFFSET + 4
+"""Bytes of an object in the columns of an index."""
 _LARGE = 0x80000000
 
 
@@ -96,21 +99,19 @@ class PackFile:
 
     def names(self) -> Iterator[bytes]:
         """The names of all objects, sorted."""
-        names = self._part(_NAMES_AT, ID_BYTES * len(self))
-        return (names[at : at + ID_BYTES] for at in range(0, len(names), ID_BYTES))
+        return _split(self._part(_NAMES_AT, ID_BYTES * len(self)))
 
     def names_beginning(self, first: int) -> Iterator[bytes]:
         """The names of the objects that begin with a byte, sorted."""
         low, high = self._bounds(self._head or self._read_head(), first)
-        names = self._part(_NAMES_AT + ID_BYTES * low, ID_BYTES * max(0, high - low))
-        return (names[at : at + ID_BYTES] for at in range(0, len(names), ID_BYTES))
+        return _split(self._part(_NAMES_AT + ID_BYTES * low, ID_BYTES * max(0, high - low)))
 
     def offsets(self) -> "array[int]":
         """Where the entries of the objects begin, in the order of their names."""
         count = len(self)
         if len(self.content()) > _LARGE:
             return array("Q", map(self._offset, range(count)))
-        found = array("I", self._part(_NAMES_AT + 24 * count, 4 * count))
+        found = array("I", self._part(_NAMES_AT + _BEFORE_OFFSET * count, 4 * count))
         if byteorder == "little":
             found.byteswap()
         return found
@@ -157,10 +158,10 @@ class PackFile:
         return _place_in(names, name, 0, len(names), start)
 
     def _offset(self, place: int) -> int:
-        at = _NAMES_AT + 24 * self._count + 4 * place
+        at = _NAMES_AT + _BEFORE_OFFSET * self._count + 4 * place
         offset = _number(self._head, at) if at + 4 <= len(self._head) else _number(self._part(at, 4))
         if offset & _LARGE:
-            at = _NAMES_AT + 28 * self._count + 8 * (offset & ~_LARGE)
+            at = _NAMES_AT + _ENTRY_BYTES * self._count + 8 * (offset & ~_LARGE)
             offset = int.from_bytes(self._part(at, 8))
             if offset >> 63:
                 raise PackDamage(f"{self.base}.idx points beyond the end of any file")
@@ -278,6 +279,11 @@ def _mapped(path: str) -> mmap.mmap:
         raise
     finally:
         os.close(descriptor)
+
+
+def _split(names: bytes) -> Iterator[bytes]:
+    """The names in a row of names."""
+    return (names[at : at + ID_BYTES] for at in range(0, len(names), ID_BYTES))
 
 
 def _place_in(names: bytes, name: bytes, start: int, stop: int, first: int) -> int | None:
