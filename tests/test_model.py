@@ -258,7 +258,7 @@ class TwoClonesAndAHub(RuleBasedStateMachine):
 @pytest.fixture
 def folding_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Packs are folded after every third save, and folds of few objects are cut into slices already."""
-    for name, number in {"FOLD_AT": 3, "AT_ONCE": 60, "SLICE": 16, "EACH": 1}.items():
+    for name, number in {"FOLD_AT": 3, "AT_ONCE": 60, "SLICE": 16, "SAVES_PER_SLICE": 1}.items():
         monkeypatch.setattr(packing, name, number)
 
 

@@ -38,8 +38,8 @@ AT_ONCE = 1024
 SLICE = 512
 """Objects that a slice goes through, or several times what was just written, if that is more."""
 
-EACH = 8
-"""A large fold goes on after one small save in this many, so that most saves are not slowed by it."""
+SAVES_PER_SLICE = 8
+"""A large fold goes on after one small save in so many: most saves are not slowed by it."""
 
 _SLICE_PER_WRITTEN = 4  # objects of a slice for each that was just written
 _GIT_DEAD_SECONDS = 3600.0
@@ -120,9 +120,9 @@ def tidy(objects: Objects) -> None:
 
 
 def _is_turn(counts: Mapping[str, int], written: int) -> bool:
-    """Whether a large fold goes on after a save that wrote so many objects; between two small folds once."""
+    """Whether a large fold goes on after a save that wrote so many objects: once between two small folds."""
     few = sum(count <= SMALL for count in counts.values())
-    return written > SMALL or few % EACH == EACH // 2
+    return written > SMALL or few % SAVES_PER_SLICE == SAVES_PER_SLICE // 2
 
 
 def _written_last(counts: Mapping[str, int]) -> int:

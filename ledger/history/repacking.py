@@ -22,7 +22,7 @@ from ledger.history.packing import tidy
 MOST_PACKED = 1_000_000
 """Most objects of a pack: what is kept in memory meanwhile is some 80 bytes of each."""
 
-_BY_HAND = 4096  # entries of a slice: after each, others have the locks
+_SLICE = 4096  # entries of a slice: after each, others have the locks
 
 
 class PackSize(NamedTuple):
@@ -136,7 +136,7 @@ def _fold_group(history: History, stems: Sequence[str], progress: Callable[[int]
                 # A writer took this program for dead, as when it was stopped for long.
                 fold = staging.begin(stems, by_hand=True)
                 continue
-            following = staging.advance(fold, _BY_HAND)
+            following = staging.advance(fold, _SLICE)
         progress(fold.done - done)
         fold = following
 

@@ -88,13 +88,14 @@ def fill_a_tier(ledger: Ledger) -> None:
 
 def _fold_in_slices(ledger: Ledger) -> None:
     """Saves that begin a fold, go on with it and end it: what otherwise takes thousands of objects."""
-    packing.AT_ONCE, packing.SLICE, packing.EACH, packing._SLICE_PER_WRITTEN, staging._SMALL = 0, 30, 1, 1, 10
+    packing.AT_ONCE, packing.SLICE, packing.SAVES_PER_SLICE = 0, 30, 1
+    packing._SLICE_PER_WRITTEN, staging._SMALL = 1, 10
     for _ in range(_SAVES_OF_A_FOLD):
         ledger.save({"number": 1}, "filler")  # the same, so that a state does not tell at which try it was reached
 
 
 def _pack(ledger: Ledger) -> None:
-    repacking._BY_HAND = 60
+    repacking._SLICE = 60
     execute_packing(ledger, plan_packing(ledger))
 
 

@@ -41,7 +41,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 def use_small_slices(put: Callable[[object, str, int], object]) -> None:
     put(packing, "AT_ONCE", 0)
     put(packing, "SLICE", 40)
-    put(packing, "EACH", 1)
+    put(packing, "SAVES_PER_SLICE", 1)
     put(packing, "_SLICE_PER_WRITTEN", 1)
     put(staging, "_SMALL", 10)
 

@@ -63,7 +63,7 @@ def test_a_plan_changes_nothing_and_is_executed_once(history: History) -> None:
 
 def test_saves_go_on_beside_packing(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between its slices others save and fold their own packs; nothing of either is lost."""
-    monkeypatch.setattr(repacking, "_BY_HAND", 20)
+    monkeypatch.setattr(repacking, "_SLICE", 20)
     saves(history, 30)
     writer = again(history)
     execute_packing(history, plan_packing(history), lambda _: saves(writer, 2))
@@ -73,7 +73,7 @@ def test_saves_go_on_beside_packing(history: History, monkeypatch: pytest.Monkey
 
 def test_a_fold_that_was_taken_for_dead_begins_anew(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a writer has thrown the fold away, packing starts over, and ends."""
-    monkeypatch.setattr(repacking, "_BY_HAND", 60)
+    monkeypatch.setattr(repacking, "_SLICE", 60)
     saves(history, 20)
     steps = iter(range(100))
 
@@ -123,7 +123,7 @@ def test_packing_killed_at_any_step_loses_nothing(tmp_path: Path, stride: int) -
     before = objects_of(full)
 
     def act(folder: Path) -> None:
-        repacking._BY_HAND = 40
+        repacking._SLICE = 40
         history = History.open(folder / ".ledger")
         execute_packing(history, plan_packing(history), nothing)
 
