@@ -53,7 +53,7 @@ class BucketStore:
         self._bucket = open_bucket(self._url, timeout * _LONG_FACTOR, silence=timeout)
         self._can_create = True
         self._checked = CheckedObjects()
-        self._told = _Told()
+        self._last_put = _LastPut()
         self._listing = Listing(self._bucket, self._url)
 
     @property
@@ -89,8 +89,8 @@ class BucketStore:
 
     def etag(self, key: str, *, just_put: bool = False) -> str | None:
         """The object's ETag and size, from its put if that told them; ``None`` without an object or a usable tag."""
-        if just_put and self._told.key == key:
-            return self._told.etag
+        if just_put and self._last_put.key == key:
+            return self._last_put.etag
         head = self._head(key)
         return None if head is None else _etag(head, head["size"])
 
@@ -100,7 +100,7 @@ class BucketStore:
         But ``store.json`` stays: whoever made the store first gave it its id. So does registered data, which is the
         user's: `IntegrityError`. Where the service knows no condition on a put, neither is looked at here.
         """
-        self._told.key = ""
+        self._last_put.key = ""
         if self._checked.holds(key, parts):
             return
         is_done = self._can_create and self._create(key, parts)
@@ -119,7 +119,7 @@ class BucketStore:
         if size_of_file(file) < _LARGE:
             self.put(key, [whole(file)])
             return
-        self._told.key = ""
+        self._last_put.key = ""
         is_there = holds_file(self, key, file)
         if is_there:
             return
@@ -131,7 +131,7 @@ class BucketStore:
             made = answer(
                 partial(put, self._patient_bucket, key, blocks, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
             )
-        self._told.key, self._told.etag = key, _etag(made, size_of_file(file))
+        self._last_put.key, self._last_put.etag = key, _etag(made, size_of_file(file))
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder, in order."""
@@ -212,7 +212,7 @@ class BucketStore:
         # Not joined, which would copy them; the library takes no upload of no parts.
         body = [part for part in parts if part] or [b""]
         made = answer(partial(_library().put_async, bucket, key, body, use_multipart=False, mode=mode))
-        self._told.key, self._told.etag = key, _etag(made, size)
+        self._last_put.key, self._last_put.etag = key, _etag(made, size)
 
     def _replace(self, key: str, parts: Sequence[bytes]) -> None:
         with self._mapped(key, "write"):
@@ -265,8 +265,8 @@ class BucketStore:
             raise refusal(str(error), place, doing) from error
 
 
-class _Told(threading.local):
-    """What the service told of the object that a thread has put last."""
+class _LastPut(threading.local):
+    """The object that a thread has put last, and what the service told of it."""
 
     key = ""
     etag: str | None = None

@@ -124,10 +124,10 @@ def _print_rich(columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -
     headers = {key: header for header, key in columns.items()}
     cut: Literal["ellipsis", "crop"] = "ellipsis" if _writable("…") == "…" else "crop"
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
-    for key, width in zip(fitted.keys, fitted.widths, strict=True):
+    for key, size in zip(fitted.keys, fitted.widths, strict=True):
         is_wrapped = key in WRAPPED
         overflow: Literal["fold", "ellipsis", "crop"] = "fold" if is_wrapped else cut
-        table.add_column(headers[key], width=width, no_wrap=not is_wrapped, overflow=overflow)
+        table.add_column(headers[key], width=size, no_wrap=not is_wrapped, overflow=overflow)
     for row in fitted.rows:
         table.add_row(*map(Text, row))
     Console(width=fitted.width).print(table)
