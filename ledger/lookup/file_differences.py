@@ -99,7 +99,7 @@ def compare_files(old: Listed, new: Listed) -> FilesDiff:
 
 
 def open_stretches(old: Listed, new: Listed, paths: Iterable[str]) -> Iterator[tuple[str, list[Stretch]]]:
-    """Of undecided files the bytes that no chunk shows to be equal: where others were added or lie, and edits begin."""
+    """The parts of undecided files that are still open, by path: what lies between chunks that both have in a place."""
     pieces, new_pieces = _pieces(old), _pieces(new)
     sizes = {file.path: file.size for file in old.files}
     for path in paths:
