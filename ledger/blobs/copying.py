@@ -130,7 +130,7 @@ class Copier:
                 self._moves |= moves
 
     def _copy_pack_or_chunks(self, copied: Copied, needed: Mapping[str, Sequence[Stretch]], pack: str) -> Moves | None:
-        """Copy a pack; of one with damage only the chunks that are needed, into other packs, and say where they went.
+        """Copy a pack, or where it has damage only the chunks that are needed, into other packs; says where these went.
 
         The damage may be in chunks of other contents, or in some that were stored again since.
         """

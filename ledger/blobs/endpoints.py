@@ -71,7 +71,7 @@ def without_credentials(url: str) -> str:
 
 
 def open_bucket(url: str, timeout: float, *, silence: float | None = None, retries: int = 0) -> Any:
-    """What the library knows a bucket by; nothing is asked yet.
+    """The bucket as the library takes it; the service is not asked yet.
 
     A request may take ``timeout`` seconds in all, of which ``silence`` without a byte of its answer, and is made again
     ``retries`` times where it fails.

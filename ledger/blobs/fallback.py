@@ -114,7 +114,7 @@ class FallbackStore:
 
     @property
     def fresh(self) -> "FallbackStore":
-        """The same stores, of each one's cache only what this process has put there."""
+        """The same stores, of whose caches only what this process has put there counts."""
         return self._seen_as(fresh)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:

@@ -31,7 +31,7 @@ _OBJECT_STORES = frozenset({"oss", "oci", "memory"})
 """Protocols that show an object only when it is complete, and cannot rename."""
 
 _COPIES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
-"""What of fsspec's keeps copies of what lies behind it."""
+"""Protocols of fsspec that keep copies of what lies behind them."""
 
 _FOLDERS = frozenset({"file", "local"})
 """Folders of this machine, by fsspec's names, in which it syncs nothing; by themselves they are a `LocalStore`'s."""
@@ -325,6 +325,6 @@ def _kinds(error: Exception) -> set[str]:
 
 
 def _without_secrets(url: str) -> str:
-    """A URL, of a chain each, without user, password, query and final slash."""
+    """A URL, or each of a chain of them, without user, password, query and final slash."""
     plain = re.sub(r"(?<=://)[^/]*@", "", re.split(r"[?#]", url, maxsplit=1)[0]).rstrip("/")
     return f"{plain}//" if plain.endswith(":") else plain

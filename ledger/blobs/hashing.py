@@ -95,7 +95,7 @@ class _Tally:
 
 
 def _take(workers: Workers[_HashedTogether], tally: _Tally) -> Iterator[Hashed]:
-    """The oldest results, once they are there; what is done meanwhile is told."""
+    """The oldest results, once they are there; until then the meter is kept up to date."""
     while not workers.wait(_WAIT):
         advance(tally.take())
     yield from _results(workers.take(), tally)

@@ -167,7 +167,7 @@ def _collision(paths: Sequence[str]) -> str | None:
 
 
 def _ranges(store: Store, key: str) -> Iterator[bytes]:
-    """The bytes of an object whose size nobody has told yet; `StorageError` where it is replaced meanwhile.
+    """The bytes of an object whose size is not known; `StorageError` where it is replaced meanwhile.
 
     Its ETag tells that, in a store that has some. It is asked for once the first request was not enough, so that a
     small object takes one.

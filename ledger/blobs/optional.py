@@ -63,7 +63,7 @@ class OptionalStore:
 
     @property
     def fresh(self) -> "OptionalStore":
-        """The same store; of cached copies only those that this process has made."""
+        """The same store, in which only those cached copies count that this process has made."""
         return self._seen_as(fresh)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:

@@ -16,7 +16,7 @@ from ledger.records import encode_values
 from ledger.wording import shown
 
 Values = Mapping[str, Any]
-"""What is said of a row under the keys that are asked for, without those of which nothing is."""
+"""What a row has under the keys that are asked for, without those that it does not have."""
 
 _VALUES = "shown"
 """The key in a row's JSON below which the values are."""

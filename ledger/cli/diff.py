@@ -58,7 +58,7 @@ def diff(session: Session, old: str, new: str | None) -> None:
 
 
 def _print_bounded(show: Callable[[list[_Row]], None], rows: list[_Row], noun: str) -> None:
-    """Show rows below an empty line; of very many the first, and how many more there are."""
+    """Show rows below an empty line: all, or if they are very many the first, and how many more there are."""
     if not rows:
         return
     click.echo()

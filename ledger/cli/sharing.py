@@ -67,7 +67,7 @@ def sync(session: Session, remote: str) -> None:
 
 
 def _tell(lines: Sequence[str], verb: str) -> None:
-    """Print a line for each version; of very many the first, and how many more were ``verb``."""
+    """Print a line for each version: all, or if they are very many the first, and how many more were ``verb``."""
     shown = lines if len(lines) <= _MOST_LINES else lines[: _MOST_LINES - 1]
     for line in shown:
         print_line(line)

@@ -79,12 +79,12 @@ ABSENT: Final = {
 
 
 class SuggestingGroup(UsageCommand, click.Group):
-    """A group of commands; of a word that other programs or groups alone have, the error says what it is here."""
+    """A group of commands. The error of a word that only other programs or groups know says what there is here."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, but for what is said of such a word."""
+        """As click does, but for the error of a word that is no command."""
         word, program = args[0], ctx.find_root().command
         assert isinstance(program, click.Group)  # this one, or a group above it
         is_unknown = word not in self.commands and not ctx.resilient_parsing

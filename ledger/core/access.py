@@ -123,7 +123,7 @@ class VersionAccess:
         return StoreLostError(f"{label}: {error}", hint=error.hint, **facts)
 
     def _load_linked(self, content: Content, label: str) -> Path:
-        """Where registered data lies, checked; of data in an object store, where a checked copy of it lies."""
+        """Where registered data lies, checked; if that is in an object store, where a checked copy of it lies."""
         store = self._workspace.store_holding(content)
         if isinstance(store, LocalStore):
             return linked_path(store, content, label=label)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 class Body(Protocol):
-    """What is asked of a body and told to it."""
+    """What the rest of the ledger asks a body, and lets it know."""
 
     def producer(self, output: str) -> Producer:
         """How a version that is saved in the body names it."""
 
     def show_run(self) -> None:
-        """Publish what a version that is saved in the body names, its run, unless it is."""
+        """Publish the run, which a version that is saved in the body names, unless it is published."""
 
     def note_saved(self, version: ArtifactVersion) -> None:
         """Tie a version that was saved in the body to its step."""

@@ -67,7 +67,7 @@ class Findings:
         self._note_error(label, error, versions_among([label]))
 
     def note_error_at(self, place: str, error: LedgerError) -> None:
-        """As `note_error`, of a place in the tree: whatever that is called, it is no version."""
+        """As `note_error`, about a place in the tree, which is no version whatever it is called."""
         self._note_error(place, error, ())
 
     def _note_error(self, label: str, error: LedgerError, versions: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ from ledger.records import Content
 
 
 class Needed(msgspec.Struct, frozen=True, kw_only=True):
-    """What versions need: objects by key, of a pack the stretches of chunks; and the contents that have tables.
+    """What versions need: objects by key, with the stretches of chunks of a pack; and the contents that have tables.
 
     ``tip`` is the commit that the branch was at.
     """

@@ -116,7 +116,7 @@ class _Upload:
         return [(claim, self._workspace.facts(snapshot, claim).manifest.content) for claim in claims]
 
     def _stored_here(self, claims: Iterable[Claim]) -> _Contents:
-        """Of some versions, those whose bytes lie in this ledger's own store."""
+        """Those of some versions whose bytes lie in this ledger's own store."""
         contents = self._contents(claims)
         there = are_present(self._workspace.store, (content for _, content in contents))
         return [found for found, is_there in zip(contents, there, strict=True) if is_there]

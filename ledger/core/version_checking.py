@@ -98,7 +98,7 @@ class VersionCheck:
         self._ids.add(id)
 
     def _check_version(self, snapshot: Snapshot, claim: Claim, *, is_told: bool) -> None:
-        """Check what a version needs; of records that cannot be read it may be ``is_told`` already what is wrong."""
+        """Check what a version needs; ``is_told`` says that a fault in its records has been noted already."""
         try:
             manifest = self._workspace.facts(snapshot, claim).manifest
         except LedgerError as error:

@@ -42,5 +42,5 @@ def without_protocol(text: str) -> str:
 
 
 def quote_name(name: str) -> str:
-    """A name as a part of a URL; what quotes it can be told from the name."""
+    """A name as a part of a URL, quoted: no name holds a ``%``, so that the two cannot be mistaken."""
     return quote(name, safe="/")

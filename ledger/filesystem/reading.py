@@ -84,7 +84,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         return self._found(asked, version, folders, folders.place(address.path))
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:  # noqa: FBT001, FBT002  # fsspec's signature
-        """What is in a folder, a version or the ledger; of a file, itself. Raises `PathNotFoundError`."""
+        """What is in a folder, a version or the ledger; a file lists itself. Raises `PathNotFoundError`."""
         asked = self._strip_protocol(path)
         address = self._address(asked)
         found: dict[str, Info] = {}

@@ -90,7 +90,7 @@ def check_git_file(history: History, name: str) -> Iterator[GitFault]:
 
 
 def all_commits(history: History) -> Iterator[CommitId]:
-    """The id of every commit that can be found of this history; of those that cannot be read, only the id.
+    """The id of every commit of this history that can be found, also of those that cannot be read.
 
     What plain Git has fetched is judged by the next sync.
     """
@@ -183,7 +183,7 @@ def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:
 
 
 def _commits_behind(history: History, named: Iterable[CommitId]) -> Iterator[CommitId]:
-    """The commits that refs mean, which may name a tag; of what cannot be read on the way the id."""
+    """The commits that refs lead to, some through tags; where something cannot be read, the id of that."""
     for id in named:
         try:
             commit = commit_behind(history.objects, id)

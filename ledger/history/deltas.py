@@ -102,7 +102,7 @@ def _apply(base: bytes, delta: bytes, at: int, expected: int) -> bytes:
 
 @functools.cache
 def _compiled() -> Callable[[bytes, bytes], bytes | None] | None:
-    """What dulwich has compiled for this, ten to fifty times as fast as `_apply`; ``None`` where it was built without.
+    """Dulwich's compiled form of `_apply`, ten to fifty times as fast; ``None`` where it was built without.
 
     It gives ``None`` for what is no delta, or of nonsense bytes as many as are promised, which have another name. Its
     caller looks at the sizes first: it makes room for any that it is told.

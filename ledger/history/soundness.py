@@ -133,7 +133,7 @@ def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
 
 
 def check_trailer(path: Path, name: str) -> Iterator[GitFault]:
-    """What is wrong with a file of Git's that ends in the checksum of what is before; of a folder, with each in it.
+    """What is wrong with a file of Git's that ends in a checksum over the rest, or with each such file in a folder.
 
     Its head is looked at, too: the checksum of such a file is right also where it lies in the place of another.
     """

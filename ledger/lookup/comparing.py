@@ -91,7 +91,7 @@ def _with_chunks(listed: Listed, side: Side, problems: list[str]) -> Listed:
 
 
 def _compared(old: Side, new: Side, stretches: list[tuple[str, list[Stretch]]], problems: list[str]) -> dict[str, bool]:
-    """By path, whether files are equal in their open stretches; without those after one that cannot be read."""
+    """Whether files are equal in their open stretches, by path; nothing about those after one that cannot be read."""
     are_equal: dict[str, bool] = {}
     size = sum(stop - start for _, each in stretches for start, stop in each)
     try:

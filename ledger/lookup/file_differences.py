@@ -119,7 +119,7 @@ def decided(found: FilesDiff, are_equal: Mapping[str, bool]) -> FilesDiff:
 
 
 def _moves(removed: Iterable[_Held], added: Iterable[_Held]) -> Iterator[FileChange]:
-    """Files that are gone, with equal ones that have come; of several equal ones in the order of their paths."""
+    """Files that are gone, each with an equal one that has come; equal ones are paired in the order of their paths."""
     sought: dict[object, list[FileEntry]] = {}
     for file, pieces in sorted(added, key=lambda held: held[0].path, reverse=True):
         sought.setdefault((file.kind, file.size, pieces), []).append(file)
@@ -149,7 +149,7 @@ def _differ(one: Sequence[_Piece], other: Sequence[_Piece], file_size: int, *, a
 
 
 def _pieces(side: Listed) -> Mapping[str, _Pieces]:
-    """The chunks that hold each file; of a file of no bytes, or where they are not known, nothing."""
+    """The chunks that hold each file, by path; empty files are left out, and all files where no chunks are known."""
     if side.chunks is None:
         return {}
     ends = list(accumulate(size for _, size in side.chunks))

@@ -206,7 +206,7 @@ def nearest(wanted: str, existing: Sequence[str]) -> list[str]:
 
 
 def _told(wanted: str) -> str:
-    """A text that was looked for, in quotes: whole where it could be one, and not a whole file that was given."""
+    """A text that was looked for, in quotes; one that is longer than any name is shortened."""
     return shown(wanted, most=NAME_LIMIT + 2)
 
 

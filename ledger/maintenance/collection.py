@@ -173,7 +173,7 @@ def _mostly_dead(store: LocalStore, listed: Iterable[str], needed: Needed) -> It
 
 
 def _rewrite(store: LocalStore, plan: GcPlan, *, timeout: float) -> int:
-    """Move what is alive out of the packs; how many tables were told.
+    """Move what is alive out of the packs; how many tables were written again.
 
     The packs that it came from stay for whoever has read an old table.
     """

@@ -136,7 +136,7 @@ def fields_of(kind: Any) -> list[str]:
 
 
 def slots_of(kind: type) -> dict[str, types.MemberDescriptorType]:
-    """The slots of a class and of all it derives from, by name; of two of a name the nearer one."""
+    """The slots of a class and of all it derives from, by name; where two have one name, the nearer one."""
     found = ((name, held) for base in reversed(kind.__mro__) for name, held in vars(base).items())
     return {name: held for name, held in found if isinstance(held, types.MemberDescriptorType)}
 

@@ -160,7 +160,7 @@ def _values_of_level(labels: "pd.Index[Any]", place: int) -> "pd.Index[Any]":
 
 
 def encode_orders(labels: "pd.MultiIndex") -> dict[str, Json]:
-    """Of each level the order of its values and their dtype, where pandas would not come to these by itself.
+    """For each level the order of its values and their dtype, where pandas would not come to these by itself.
 
     They are kept because ``unstack`` makes columns of them. A dtype is another one where whole numbers or truth
     values stand beside a missing one; it is left out where its name does not lead back to it, as with sparse ones.

@@ -265,7 +265,7 @@ def _is_describable(column: Any) -> bool:
 
 
 def _is_of(kind: Callable[[Any], bool], column: Any) -> bool:
-    """What pandas says of a column's dtype; of some types of Arrow it says nothing, none of which is a number."""
+    """What pandas says of a column's dtype; it knows nothing of some types of Arrow, none of which is a number."""
     try:
         return kind(column.dtype)
     except NotImplementedError:

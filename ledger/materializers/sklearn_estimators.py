@@ -157,7 +157,7 @@ def _elements(value: Any) -> list[Any] | None:
 
 
 def _pickled(value: object) -> bytes:
-    """A pickle in which nothing is told of what is one object."""
+    """A pickle that does not say which of its parts are one object."""
     file = io.BytesIO()
     pickler = pickle.Pickler(file, protocol=4)
     pickler.fast = True

@@ -49,7 +49,7 @@ def save_value(
     extract_metadata: bool = True,
     visualizations: Files | None = None,
 ) -> SavedValue:
-    """Write a value to ``files`` and say how it is to be read; of an entry of metadata, the value that was logged.
+    """Write a value to ``files`` and say how it is to be read; an entry of metadata is saved as what was logged.
 
     Raises `MaterializerTypeError` where an explicit materializer is not made for the type,
     `MissingDependencyError` where a library that it needs is not there, and `MaterializerError` where saving fails;

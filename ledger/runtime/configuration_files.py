@@ -135,7 +135,7 @@ class _Node:
         return value
 
     def in_quotes(self, key: str) -> str:
-        """How a name, a version or tags would be written, from what stands here; of a mapping, an example."""
+        """What stands here as a name, a version or tags are written, in quotes; an example in place of a mapping."""
         words = [self.node] if self.node.id == "scalar" else self.node.value if self.node.id == "sequence" else []
         texts = [word.value for word in words if word.id == "scalar"] or ["approved"]
         quoted = ["'" + text.replace("'", "''") + "'" for text in texts]  # as YAML quotes, not Python

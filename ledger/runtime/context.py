@@ -57,7 +57,7 @@ class StepContext:
         return tuple(self._metadata)
 
     def output_meant_by(self, name: object) -> str | None:
-        """The output of a name: its key, as the code writes it too, or its artifact's; of no name, the only one.
+        """The output of a name: its key, filled in or as the code has it, or its artifact's; of no name, the only one.
 
         ``None`` where no output is meant, or nobody can say which.
         """

@@ -162,7 +162,7 @@ def returns_several(function: Callable[..., Any]) -> bool:
 
 
 def returns_nothing(function: Callable[..., Any]) -> bool:
-    """Whether every return of a function is bare, or of ``None``; what cannot be told is something."""
+    """Whether every return of a function is bare, or of ``None``; not where that cannot be told."""
     tree = _tree(function)
     if tree is None:
         return hasattr(function, "__code__") and all(value is None for value in _compiled_returns(function))
