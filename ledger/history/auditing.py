@@ -26,7 +26,16 @@ from ledger.history.refs import PACKED_REFS
 from ledger.history.replacing import MULTI_PACK_INDEX
 from ledger.history.repository import HEAD, SHALLOW
 from ledger.history.revisions import commit_behind
-from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer, unreadable
+from ledger.history.soundness import (
+    PACKS,
+    GitFault,
+    check_folder,
+    check_index,
+    check_loose,
+    check_pack,
+    check_trailer,
+    unreadable,
+)
 from ledger.history.tips import offered_tips, read_tips
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
@@ -42,6 +51,7 @@ def git_files(history: History) -> Iterator[str]:
     yield from ("HEAD", "config", SHALLOW, "refs", PACKED_REFS, "logs")
     objects = history.objects.directory
     yield from (f"objects/{name}" for name in names_in(objects) if len(name) == len("ab"))
+    yield PACKS
     packs = names_in(objects / "pack")
     stems = dict.fromkeys(name.rsplit(".", 1)[0] for name in packs if name.endswith((".pack", ".idx")))
     common = (MULTI_PACK_INDEX, f"{MULTI_PACK_INDEX}.d")
@@ -157,6 +167,8 @@ def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
             )
     elif name in ("refs", PACKED_REFS, "logs"):
         yield from check_refs(history, name)
+    elif name == PACKS:
+        yield from filter(None, [check_folder(path, name, of="packs")])
     elif name.startswith("objects/pack/pack-"):
         yield from check_pack(path, name)
     elif len(name) == len("objects/ab"):

@@ -39,7 +39,7 @@ from ledger.history.packfile import PackFile
 from ledger.history.refs import BRANCH, PACKED_REFS
 from ledger.history.replacing import MULTI_PACK_INDEX, remove_multi_pack_index
 from ledger.history.repository import SHALLOW, write_head
-from ledger.history.soundness import GitFault
+from ledger.history.soundness import PACKS, GitFault
 from ledger.history.tips import read_tips
 from ledger.ids import CommitId
 from ledger.system_errors import raise_if_inconclusive
@@ -51,7 +51,7 @@ _OF_SYNCS = ("refs/ledger/", "refs/remotes/")  # the next sync writes what it ne
 _LAYERS = (f"objects/pack/{MULTI_PACK_INDEX}.d/", "objects/info/commit-graphs/")
 _DERIVED = (f"objects/pack/{MULTI_PACK_INDEX}", "objects/info/commit-graph")
 _OBJECT_FILE = re.compile(r"objects/(?:pack/pack-[0-9a-f]{40}\.[a-z]+|[0-9a-f]{2}/[0-9a-f]{38})")
-_FOLDER = re.compile(r"refs|logs|objects/[0-9a-f]{2}")
+_FOLDER = re.compile(r"refs|logs|objects/(?:pack|[0-9a-f]{2})")
 
 
 class HistoryMending(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +91,8 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
     """Do what was planned: keep bad files in ``quarantine``, bring in good objects, durably, then drop bad files."""
     for name in plan.aside:
         _copy_aside(history.git_dir / name, quarantine / name)
+    if PACKS in plan.aside:
+        remove_if_there(history.objects.pack_directory)  # it is no folder, and what is good comes into one
     make_directory(history.objects.pack_directory)
     made = _bring_in(history, history.objects, plan.kept)
     if source is not None:
@@ -98,7 +100,7 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
     if any(name.startswith(_PACK) for name in plan.aside):
         remove_multi_pack_index(history.objects.pack_directory)
     for name in plan.aside:
-        if name == PACKED_REFS and not _has_own_branch(history):
+        if name == PACKS or (name == PACKED_REFS and not _has_own_branch(history)):
             continue
         path = history.git_dir / name
         # A pack that was made again of the good objects of a bad one may hold all that this should have held, and so

@@ -25,6 +25,9 @@ from ledger.history.packfile import TRAILER, PackFile
 from ledger.history.recent_objects import RecentObjects
 from ledger.system_errors import raise_if_inconclusive, storage_error
 
+PACKS = "objects/pack"
+"""The folder of a repository in which its packs lie."""
+
 _BLOCK = 1 << 20
 _SHOWN = 3
 _PERSON = rb"[^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]*) [+-][0-9]{4}\n"
@@ -109,12 +112,21 @@ def check_pack(base: Path, name: str) -> Iterator[GitFault]:
         )
 
 
+def check_folder(folder: Path, name: str, *, of: str) -> GitFault | None:
+    """What is wrong where a folder of objects should be, ``of`` which kind; nothing if nothing is there."""
+    mode = mode_of(folder, follow=False)
+    if not mode or is_folder(folder):
+        return None
+    way_out = "; remove that link, or mount the disk that it leads to" if stat.S_ISLNK(mode) else ""
+    message = f"{folder} is no folder, so that which {of} belong there nobody can tell{way_out}"
+    return GitFault(name, "corrupt", message)
+
+
 def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
     """What is wrong with the loose objects of a folder."""
-    if (mode := mode_of(folder, follow=False)) and not is_folder(folder):
-        way_out = "; remove that link, or mount the disk that it leads to" if stat.S_ISLNK(mode) else ""
-        message = f"{folder} is no folder, so that which loose objects belong there nobody can tell{way_out}"
-        yield GitFault(name, "corrupt", message)
+    no_folder = check_folder(folder, name, of="loose objects")
+    if no_folder is not None:
+        yield no_folder
         return
     for file in names_in(folder):
         id = folder.name + file

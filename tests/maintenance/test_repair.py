@@ -247,13 +247,17 @@ def test_what_cannot_be_read_is_mended(kept: Ledger, place: str, spoil: Callable
 
 
 @pytest.mark.parametrize("spoil", [Path.touch, os.mkfifo], ids=["file", "fifo"])
-def test_what_is_no_folder_of_loose_objects_makes_way(kept: Ledger, spoil: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("folder", ["ab", "pack"])
+def test_what_is_no_folder_of_objects_makes_way(kept: Ledger, folder: str, spoil: Callable[[Path], None]) -> None:
     """Nothing can lie in it."""
-    spoil(kept.git_dir / "objects" / "ab")
-    assert not kept.verify().ok
+    expected, place = values_of(kept), kept.git_dir / "objects" / folder
+    shutil.rmtree(place, ignore_errors=True)
+    spoil(place)
+    assert f"objects/{folder}" in {problem.object for problem in kept.verify().problems}
     found = repair(kept, str(kept.path.parent / "copy"))
     assert found.report.ok
-    assert os.path.lexists(found.quarantine / "history/objects/ab")
+    assert expected == values_of(kept)
+    assert os.path.lexists(found.quarantine / f"history/objects/{folder}")
 
 
 @pytest.mark.parametrize("kind", ["chunks", "packs", "tables"])
