@@ -119,9 +119,9 @@ class ObjectCache:
         if is_due:
             self.trim()
 
-    def forget(self, lead: str) -> None:
-        """Drop all pieces whose names begin with ``lead``."""
-        folder, _, beginning = self._path(lead).rpartition("/")
+    def forget(self, prefix: str) -> None:
+        """Drop all pieces whose names begin with ``prefix``."""
+        folder, _, beginning = self._path(prefix).rpartition("/")
         if not self._usable():
             return
         try:

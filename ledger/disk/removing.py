@@ -23,20 +23,20 @@ def remove_if_there(path: str | os.PathLike[str]) -> bool:
     return True
 
 
-def remove_abandoned(folder: str | os.PathLike[str], lead: str, *, seconds: float) -> None:
-    """Remove the files whose names begin with ``lead`` and that nobody has written to for ``seconds``: none is read.
+def remove_abandoned(folder: str | os.PathLike[str], prefix: str, *, seconds: float) -> None:
+    """Remove the files whose names begin with ``prefix`` and that nobody has written to for ``seconds``: none is read.
 
     So are files with a time that far in the future: the clock has been set back since.
     """
-    for path in _led_by(folder, lead):
+    for path in _beginning_with(folder, prefix):
         with storage_errors(path, "look at"), contextlib.suppress(FileNotFoundError):
             if _is_left(path, seconds):
                 remove_if_there(path)
 
 
-def remove_abandoned_folders(folder: str | os.PathLike[str], lead: str, *, seconds: float) -> None:
+def remove_abandoned_folders(folder: str | os.PathLike[str], prefix: str, *, seconds: float) -> None:
     """As `remove_abandoned`, of folders: each with everything in it, as far as possible, if all of that is as old."""
-    for path in _led_by(folder, lead):
+    for path in _beginning_with(folder, prefix):
         with storage_errors(path, "look at"), contextlib.suppress(FileNotFoundError):
             # A folder that cannot be listed, as another user's, cannot be emptied either.
             below = (f"{root}/{name}" for root, folders, files in os.walk(path) for name in (*folders, *files))
@@ -48,13 +48,13 @@ def remove_folder(path: str | os.PathLike[str]) -> None:
     """Remove a folder of ours that nobody needs, with everything in it, as far as possible."""
     import shutil
 
-    # A folder that cannot be closed is raised all the same, in place of the failure that matters.
+    # What fails when a folder is closed is raised all the same, and would hide the failure that matters.
     with contextlib.suppress(OSError):
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _led_by(folder: str | os.PathLike[str], lead: str) -> Iterator[str]:
-    return (os.path.join(folder, name) for name in names_in(folder) if name.startswith(lead))
+def _beginning_with(folder: str | os.PathLike[str], prefix: str) -> Iterator[str]:
+    return (os.path.join(folder, name) for name in names_in(folder) if name.startswith(prefix))
 
 
 def _is_left(path: str, seconds: float) -> bool:

@@ -104,8 +104,8 @@ def _apply(base: bytes, delta: bytes, at: int, expected: int) -> bytes:
 def _compiled() -> Callable[[bytes, bytes], bytes | None] | None:
     """Dulwich's compiled form of `_apply`, ten to fifty times as fast; ``None`` where it was built without.
 
-    It gives ``None`` for what is no delta, or of nonsense bytes as many as are promised, which have another name. Its
-    caller looks at the sizes first: it makes room for any that it is told.
+    The function gives ``None`` for what is no delta. Of a nonsense delta it may make as many bytes as that promises,
+    which have another name than was asked for. It makes room for any size, so its caller looks at the sizes first.
     """
     try:
         from dulwich._pack import apply_delta as apply

@@ -75,9 +75,9 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
         )
     if tip == known:
         return tip
-    for folder, lead in _LEFT_IN.items():
-        if not link_on_way(git_dir, folder):  # behind one lies what is the user's own
-            remove_abandoned(git_dir / folder, lead, seconds=_ABANDONED_SECONDS)
+    for folder, prefix in _LEFT_IN.items():
+        if not link_on_way(git_dir, folder):  # behind a link lies what is the user's own
+            remove_abandoned(git_dir / folder, prefix, seconds=_ABANDONED_SECONDS)
     write_ref(git_dir, offered_ref(remote.name), tip)
     # A ref for this sync alone: others may be under way here, and one that was killed may have left Git's lock on its
     # ref.
@@ -116,7 +116,7 @@ def _accept(
     except StorageError:
         raise  # it could not be judged
     except LedgerError as error:
-        raise_if_object_damaged(error)  # of what lies here
+        raise_if_object_damaged(error)  # an object that lies here: this says nothing about the remote's
         write_ref(git_dir, f"{QUARANTINE}/{fetched}", fetched)
         raise
     note_known(git_dir, remote.name, fetched)

@@ -77,5 +77,5 @@ class LooseObjects:
     def remove(self, id: ObjectId) -> None:
         """Remove the file of a loose object that is in a pack by now, and its folder with the last one."""
         remove_if_there(self._directory / id[:2] / id[2:])
-        with contextlib.suppress(OSError):  # another one is in it
+        with contextlib.suppress(OSError):  # another object is in its folder
             os.rmdir(self._directory / id[:2])

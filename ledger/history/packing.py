@@ -110,12 +110,12 @@ def tidy(objects: Objects) -> None:
     """
     folder = objects.pack_directory
     names = frozenset(names_in(folder))
-    if not is_link(folder):  # behind one other programs may have files of such names
-        for lead, seconds in _DEAD_AFTER.items():
-            remove_abandoned(folder, lead, seconds=seconds)
+    if not is_link(folder):  # behind a link other programs may have files of such names
+        for prefix, seconds in _DEAD_AFTER.items():
+            remove_abandoned(folder, prefix, seconds=seconds)
     if not is_link(objects.directory):
-        for lead in _PUSHED:
-            remove_abandoned_folders(objects.directory, lead, seconds=_GIT_DEAD_SECONDS)
+        for prefix in _PUSHED:
+            remove_abandoned_folders(objects.directory, prefix, seconds=_GIT_DEAD_SECONDS)
     index_orphans(folder, names)
 
 

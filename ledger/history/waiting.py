@@ -119,7 +119,7 @@ class Waiter:
     def tell(self, commit: CommitId) -> None:
         """Tell the writer that this is published, durably; it is in the queue no more."""
         remove_if_there(self._path)
-        with contextlib.suppress(OSError):  # it died since, and wants to know nothing
+        with contextlib.suppress(OSError):  # the writer has died since
             os.write(self._rope, f"{commit}\n".encode())
 
     def close(self) -> None:

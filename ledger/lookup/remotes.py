@@ -15,7 +15,7 @@ from ledger.lookup.configuring import append_remote
 from ledger.lookup.discovery import LEDGER_DIRECTORY
 from ledger.lookup.named_places import absolute_store, given_remote, given_store, is_url
 
-HUB_STORE = "ledger-store"
+BARE_STORE = "ledger-store"
 """The folder of a bare repository that holds the bytes of the versions pushed to it."""
 
 _FILE = "file://"
@@ -74,7 +74,7 @@ def store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
         return ""
     if (url := _own_store_at(settings)) is not None:
         return "" if _is_distant(url) else url
-    return str(local / HUB_STORE)
+    return str(local / BARE_STORE)
 
 
 def unfollowed_store(settings: RemoteConfig) -> str:
@@ -93,7 +93,7 @@ def likely_store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
         return store_of_remote(ledger_dir, settings)
     except (ConfigError, StorageError):
         local = _local_path(settings.url)
-        return str(local / HUB_STORE) if local is not None else ""
+        return str(local / BARE_STORE) if local is not None else ""
 
 
 def remotes_of(settings: RemoteConfig) -> tuple[tuple[RemoteConfig, str], ...]:
