@@ -40,8 +40,8 @@ class KnownChunks:
         self._store = fresh(store)  # what is only in a cache would not be there for others
         self._similar = similar
         self._packs: list[str] = []
-        self._chunks: dict[bytes, int] = {}  # the number of a pack and that of a chunk in it, in one
-        self._spread = 1  # of how many chunks one is remembered
+        self._chunks: dict[bytes, int] = {}  # the number of a pack, times `MOST_CHUNKS`, plus that of a chunk in it
+        self._spread = 1  # one chunk in so many is remembered
         self._indexes: Recent[str, PackIndex] = Recent(KEPT_CHUNKS)
         self._near: Recent[int, dict[bytes, int]] = Recent(_NEAR_PACKS)
         self._looking = threading.Lock()

@@ -73,7 +73,7 @@ def clock_of(store: LocalStore) -> float:
             finally:
                 remove_if_there(path)
     except DiskFullError:
-        path = str(store.root / STORE_KEY)  # a file that is there needs no room to be told the time
+        path = str(store.root / STORE_KEY)  # to touch a file that is there takes no room
         with storage_errors(path, "write"):
             os.utime(path)
             return os.stat(path).st_mtime

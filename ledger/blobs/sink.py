@@ -67,8 +67,8 @@ class ChunkSink:
         self._known = KnownChunks(store, similar)
         self._preparing: Workers[tuple[list[_Prepared], Memory]] = Workers()
         self._packs: PackWriter | None = None
-        self._runs: list[tuple[str | int, int, int]] = []  # a run in a new pack says the pack's number
-        self._own: dict[bytes, int] = {}  # the number of a pack and that of a chunk in it, in one
+        self._runs: list[tuple[str | int, int, int]] = []  # a new pack stands there by its number
+        self._own: dict[bytes, int] = {}  # the number of a pack, times `MOST_CHUNKS`, plus that of a chunk in it
         self._segment: list[tuple[Digest, int]] = []
         self._segments: list[str] = []
         self._size = 0

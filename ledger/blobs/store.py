@@ -188,7 +188,7 @@ def checked_reading(store: Store, key: str, read: Callable[[Store], _Result]) ->
             raise
         found = from_any(store, read)
         if found is None:
-            raise  # of those that fail, the first one's damage is what there is to be told
+            raise  # where all of them fail, the damage of the first one is reported
         result, other = found
         # Told once for an object, however many of its chunks are read.
         what = f"{error.facts['location']} is damaged" if "location" in error.facts else error

@@ -24,7 +24,7 @@ from ledger.ids import Digest
 from ledger.meters import advance
 from ledger.records import Content
 
-_NEAR_SIZE = 2 << 20  # as `FETCH_SIZE`, of a store that is as quick with less, for what is held until it is used
+_NEAR_SIZE = 2 << 20  # as `FETCH_SIZE`, for what is held until it is used: a near store is as quick with less
 _CACHE_SIZE = 8 << 20  # plain bytes of chunks
 
 _Result = TypeVar("_Result")

@@ -45,7 +45,7 @@ def _refuse_other_than_zip(target: Path, given: str) -> None:
     what, instead = "should end with '.zip', as the files are saved as one zip", f"{target}.zip"
     if target.name == ".zip":
         what, instead = "should have a name before '.zip'", str(target.with_name("files.zip"))
-    elif target.name in ("", ".."):  # a folder, which no ending makes a file
+    elif target.name in ("", ".."):  # a folder: no ending makes a file of it
         instead = str(target / "files.zip")
     raise ArgumentError(f"the path {given!r} {what}", hint=f"write {instead!r}", path=given)
 

@@ -16,7 +16,7 @@ _Asked = TypeVar("_Asked")
 _Read = TypeVar("_Read")
 
 _BUFFER_SIZE = 64 << 10
-_BLOCK_SIZE = 1 << 20  # that a cache of fsspec keeps where nobody says one
+_BLOCK_SIZE = 1 << 20  # bytes that a cache of fsspec keeps at a time where nobody says otherwise
 
 
 class Blocks(Protocol):

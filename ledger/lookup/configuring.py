@@ -52,11 +52,11 @@ def changing_settings(ledger_dir: Path) -> Iterator[None]:
         try:
             for name in names_in(ledger_dir):
                 if name.startswith(TEMPORARY_PREFIX):
-                    remove_if_there(ledger_dir / name)  # of one that was killed here
+                    remove_if_there(ledger_dir / name)  # a command that was killed here left it
             yield
         finally:
             if lock.holder_died:
-                lock.tell_half_done()  # what that one left is for a writer to clear
+                lock.tell_half_done()  # what the dead holder left is for a writer to clear
                 lock.let_go()
 
 

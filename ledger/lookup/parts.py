@@ -43,7 +43,7 @@ def no_file(label: str, path: str, files: Sequence[FileEntry]) -> str:
     if path.strip("/") and any(file.path.startswith(inside) for file in files):
         return f"{missing}: that is a folder"
     kind = next((file.kind for file in files if file.path == path), None)
-    if kind is not None:  # of no file, or it would have been found
+    if kind is not None:  # no file is there, or it would have been found
         return f"{missing}: that is {'an empty folder' if kind == 'directory' else 'a link that leads nowhere'}"
     known = _nearest_first(path, [file.path for file in files])
     more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""

@@ -136,7 +136,7 @@ def _is_for_png(image: Any) -> bool:
     if image.mode != "P":
         return True
     is_within = bool(image.getextrema()[1] < len(image.getpalette() or ()) // 3)
-    return is_within and image.palette.mode == "RGB"  # of one with alpha, PNG makes one without
+    return is_within and image.palette.mode == "RGB"  # PNG drops the alpha of a palette
 
 
 def _keeps_transparency(image: Any) -> bool:

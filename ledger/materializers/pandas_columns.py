@@ -282,7 +282,7 @@ def _objects(column: Any) -> Any:
     import numpy as np
     import pyarrow as pa
 
-    if pa.types.is_date32(column.type):  # of which Arrow makes objects one by one
+    if pa.types.is_date32(column.type):  # Arrow would make the objects one by one
         return column.to_numpy().astype("M8[D]").astype(object)
     array = np.empty(len(column), dtype=object)
     array[:] = column.to_pylist()
@@ -337,7 +337,7 @@ def _decode_extension(column: Any, held: Json) -> Any:
     dtype = decode_dtype(held["extension"])
     if dtype == "object":
         return _decode_objects(column, {"objects": "nan"})
-    if not len(column):  # of which intervals of times in a zone make nothing
+    if not len(column):  # no rows: intervals of times in a zone cannot be made of them
         return dtype.construct_array_type()._from_sequence([], dtype=dtype)  # noqa: SLF001  # as pandas.array does
     if isinstance(dtype, pd.DatetimeTZDtype):  # parquet knows no seconds
         column = column.cast(pa.timestamp(dtype.unit, str(dtype.tz)))

@@ -175,7 +175,7 @@ def encode_orders(labels: "pd.MultiIndex") -> dict[str, Json]:
     anew = pd.MultiIndex.from_arrays(values).remove_unused_levels()
     orders: list[Json] = []
     for usual, actual in zip(anew.levels, labels.levels, strict=True):
-        places = usual.get_indexer_for(actual).tolist()  # of intervals that overlap as well
+        places = usual.get_indexer_for(actual).tolist()  # finds intervals that overlap, too
         is_whole = sorted(places) == list(range(len(usual)))
         name = str(actual.dtype)
         dtype = name if usual.dtype != actual.dtype and comes_back(actual.dtype, name) else None

@@ -64,7 +64,7 @@ class PandasMaterializer(BaseMaterializer):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        pool = pa.default_memory_pool()  # which would keep what it has no use for any more
+        pool = pa.default_memory_pool()  # it would keep memory that it has no more use for
         with self.open("data.parquet", "rb") as file:
             source = _in_arrow(file)
         # Labels of millions of categories are one text of the file, and longer than Arrow takes by itself.
@@ -90,7 +90,7 @@ class PandasMaterializer(BaseMaterializer):
 
         if value.size == 0 or (value.ndim > 1 and value.shape[1] > _MOST_DESCRIBED):
             return {}
-        with np.errstate(all="ignore"):  # as of infinities
+        with np.errstate(all="ignore"):  # numpy would warn of infinities
             described = _described(value)
         if described is None:
             return {}
@@ -109,7 +109,7 @@ def _in_arrow(file: IO[bytes]) -> Any:
 
     held = pa.allocate_buffer(file.seek(0, os.SEEK_END))
     file.seek(0)
-    cast("Any", file).readinto(held)  # which IO does not tell of
+    cast("Any", file).readinto(held)  # every binary stream has it, though not every `IO`
     return pa.BufferReader(held)
 
 

@@ -135,15 +135,15 @@ def _parts(value: Any, above: tuple[int, ...] = ()) -> Iterator[object]:
 def _held(value: Any) -> list[Any] | None:
     """What an object holds that skops may lose; ``None`` where only a pickle could tell."""
     name = qualified_name(type(value))
-    if hasattr(value, "__name__"):  # a class or function, of which skops writes just that
+    if hasattr(value, "__name__"):  # a class or function: skops writes just the name
         return []
-    if name == "numpy.ndarray" or name.startswith("scipy.sparse."):  # whose numbers skops keeps
+    if name == "numpy.ndarray" or name.startswith("scipy.sparse."):  # skops keeps its numbers
         return [str(value.dtype), value.shape, *(value.ravel().tolist() if value.dtype == object else ())]
-    if name in _RANDOM:  # of which it does not keep where the seed came from
+    if name in _RANDOM:  # skops does not keep where the seed came from
         return [value._bit_generator.state]  # noqa: SLF001  # both have it
     state = value.__getstate__()
     elements = _elements(value)
-    is_compiled = state is None and elements is None and not name.startswith("sklearn.")  # of which skops knows the own
+    is_compiled = state is None and elements is None and not name.startswith("sklearn.")  # skops knows those
     return None if is_compiled else [*(elements or ()), state]
 
 

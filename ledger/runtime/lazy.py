@@ -159,6 +159,6 @@ def lazy_lookup(wanted: str | UUID, version: str | int | None) -> LazyVersion:
     named: tuple[object, ...] = (wanted, version)
     for given in named:
         if isinstance(given, Placeholder):
-            str(given)  # which it refuses
+            str(given)  # raises `LazyArtifactError`
     told = f"artifact {check_wanted(wanted)!r}" + (f" version {version_text(version)!r}" if version is not None else "")
     return LazyVersion(FromLookup(wanted=wanted, version=version), told)

@@ -64,7 +64,7 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
         with present(ledger.path, run_record(run, None), is_over=lambda: run.is_over):
             _run_all(run)
     finally:
-        if run.is_own:  # a fork would read the answer away
+        if run.is_own:  # a fork would take Git's answer from its parent
             run.project.close()
     return ledger.run(run.id)
 
