@@ -7,6 +7,7 @@ in a file of its own, where it matters.
 """
 
 import datetime as dt
+import decimal
 import functools
 import inspect
 import json
@@ -171,7 +172,7 @@ def _is_model(value: Any) -> bool:
 
 def _comparable(value: Any) -> Any:
     """Something that is equal only for a value that nobody can tell from this one of the same type."""
-    if isinstance(value, (float, complex)):
+    if isinstance(value, (float, complex, decimal.Decimal)):  # of which 1.5 and 1.50 are equal
         return repr(value)
     if isinstance(value, (set, frozenset, tuple)):  # a tuple here is in a set, which has no order to compare it by
         elements = ((type(element), _comparable(element)) for element in value)

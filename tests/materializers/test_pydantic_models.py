@@ -66,6 +66,10 @@ class Noted:
     note: Any = dataclasses.field(default=None, compare=False)
 
 
+class Priced(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+    price: Annotated[decimal.Decimal, pydantic.PlainSerializer(float, when_used="json")]
+
+
 class Holding(pydantic.BaseModel):  # type: ignore[misc, name-defined]
     queue: collections.deque[int] | None = None
     counts: collections.defaultdict[str, int] | None = None
@@ -166,6 +170,7 @@ def test_a_model_that_json_cannot_bring_back_is_noticed_when_it_is_saved(bench: 
         Holding(noted=Noted(note=(1, 2))),
         Holding.model_construct(points={(True,)}),
         Holding(number=complex(-0.0, 1)),
+        Priced(price=decimal.Decimal("1.50")),
     ],
     ids=repr,
 )
