@@ -188,6 +188,13 @@ def _as_arrow(column: "pd.Series[Any]", label: str) -> Any:
             hint="convert the column with .astype(object), which is kept as it is",
             column=label,
         ) from error
+    except (TypeError, ValueError, NotImplementedError) as error:  # as of intervals of nullable numbers
+        raise MaterializerError(
+            f"column {label} of dtype {column.dtype} cannot be saved: {error}",
+            hint="convert the column to one of pandas' own dtypes that Arrow has as well",
+            column=label,
+            dtype=str(column.dtype),
+        ) from error
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     return array.storage if isinstance(array, pa.ExtensionArray) else array

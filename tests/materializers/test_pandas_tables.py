@@ -385,6 +385,13 @@ def test_a_column_that_cannot_be_saved_is_named(bench: Bench) -> None:
         bench.save(pd.DataFrame({"good": [1], "bad": [object()]}))
 
 
+def test_a_column_that_arrow_cannot_take_is_named(bench: Bench) -> None:
+    """What pandas cannot hand on to Arrow, as intervals of nullable numbers, is an error that names the column."""
+    intervals = pd.arrays.IntervalArray.from_breaks(pd.array([1, 2, 3], dtype="Int64"))
+    with pytest.raises(MaterializerError, match=r"column 'bad' of dtype interval\[Int64, right\] cannot be saved"):
+        bench.save(pd.DataFrame({"good": [1, 2], "bad": intervals}))
+
+
 def test_half_a_surrogate_pair_in_a_column_of_strings_is_named(bench: Bench) -> None:
     """The error names column and text, of an index too; what its hint says to save comes back."""
     texts = pd.Series(["a", "b\ud800"], dtype=pd.StringDtype("python"), name="bad")
