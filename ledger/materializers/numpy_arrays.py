@@ -151,6 +151,8 @@ def _kind_of(value: Any) -> str | None:
     import numpy as np
 
     kind = _KINDS.get(qualified_name(type(value)))
+    if value.dtype.names is not None and not issubclass(value.dtype.type, np.void):
+        return None  # numbers with fields, of which npy keeps the fields alone
     if kind == "plain" and issubclass(value.dtype.type, np.record):
         return "plain of records"
     return None if kind == "masked" and value.baseclass is not np.ndarray else kind

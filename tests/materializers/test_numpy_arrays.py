@@ -202,6 +202,14 @@ def test_fields_that_lie_in_another_order_than_they_are_named_come_back(bench: B
         assert [array[name].dtype for name in array.dtype.names] == [loaded[name].dtype for name in loaded.dtype.names]
 
 
+def test_numbers_with_fields_stay_numbers(bench: Bench) -> None:
+    """Whole numbers whose halves have names do not come back as records of these: the last resort keeps them."""
+    array = np.array([258], dtype=np.dtype(("<i4", [("low", "<u2"), ("high", "<u2")])))
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        loaded = bench.round_trip(array, trusted=True)
+    assert (array.dtype, [258], [258]) == (loaded.dtype, loaded.tolist(), loaded["low"].tolist())
+
+
 def test_objects_that_only_pickle_could_save_are_refused(bench: Bench) -> None:
     """An array that holds a function is an error with a hint, not a pickle."""
     with pytest.raises(MaterializerError, match="only pickle"):
