@@ -30,6 +30,7 @@ from ledger.records import MetadataEntry
 _SEQUENCES: dict[type, str] = {tuple: "$tuple", set: "$set", frozenset: "$frozenset"}
 _PAIRED: dict[type, str] = {OrderedDict: "$ordereddict", Counter: "$counter"}
 _CONTAINERS = frozenset({list, dict, tuple, set, frozenset, deque, OrderedDict, Counter, defaultdict})
+_ORIGIN = "__orig_class__"  # what typing notes on what a parametrised class made, and only code could tell
 _ATTRS_HASH = "_attrs_cached_hash"  # another one in every process; attrs computes what is None
 _DEPTH_LIMIT = 200  # a reader takes three or four of the thousand frames Python has for a level
 _BLOCK = 1 << 18  # characters
@@ -143,7 +144,8 @@ class TreeEncoder:
     def _special_dict(self, value: Any) -> Json:
         tree = {_PAIRED[type(value)]: self._pairs(value)}
         # In such attributes a state dict of torch has the versions of its modules.
-        return {"$attributed": [tree, self._dict(vars(value))]} if vars(value) else tree
+        attributes = {name: held for name, held in vars(value).items() if name != _ORIGIN}
+        return {"$attributed": [tree, self._dict(attributes)]} if attributes else tree
 
     def _named_tuple(self, value: Any) -> Json:
         names = vars(type(value))["_fields"]
@@ -209,7 +211,7 @@ def _attributes(value: Any, fields: list[str], slots: Mapping[str, MemberDescrip
         with suppress(AttributeError):  # a slot that nothing was put into
             held[name] = slot.__get__(value)
     held |= getattr(value, "__dict__", {})
-    held.pop("__orig_class__", None)  # what typing notes on an instance of a generic class, and only code could tell
+    held.pop(_ORIGIN, None)
     if _ATTRS_HASH in held:
         held[_ATTRS_HASH] = None
     return held
@@ -303,7 +305,7 @@ def is_state_dict(value: object) -> bool:
         return False
     if not isinstance(value, dict) or type(value) not in (dict, OrderedDict) or not value or "__metadata__" in value:
         return False
-    if not {"_metadata"}.issuperset(getattr(value, "__dict__", ())):
+    if not {"_metadata", _ORIGIN}.issuperset(getattr(value, "__dict__", ())):
         return False
     return all(type(name) is str and _is_tensor(type(held)) and _is_plain_text(name) for name, held in value.items())
 

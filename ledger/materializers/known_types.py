@@ -142,9 +142,10 @@ def slots_of(kind: type) -> dict[str, types.MemberDescriptorType]:
 
 
 def is_named_tuple(kind: type) -> bool:
-    """Whether a class is what `collections.namedtuple` or `typing.NamedTuple` makes."""
+    """Whether a class is what `collections.namedtuple` or `typing.NamedTuple` makes, which takes no attributes."""
     fields: Any = vars(kind).get("_fields")
-    return issubclass(kind, tuple) and isinstance(fields, tuple) and kind.__mro__[1] is tuple
+    is_derived = issubclass(kind, tuple) and kind.__mro__[1] is tuple
+    return is_derived and isinstance(fields, tuple) and not kind.__dictoffset__
 
 
 def _with_subclasses(roots: Iterable[type]) -> Iterator[type]:

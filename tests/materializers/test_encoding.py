@@ -4,7 +4,7 @@ import dataclasses
 import enum
 import json
 import tracemalloc
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from typing import Any, NamedTuple
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger import Ledger
+from ledger.enums import TrustClass
 from ledger.errors import MaterializerError
 from ledger.materializers.atoms import are_plain
 from ledger.materializers.decoding import TreeDecoder
@@ -114,6 +115,29 @@ def test_half_a_surrogate_pair_in_a_name_is_told(bench: Bench) -> None:
         with pytest.raises(MaterializerError, match=r"holds half a surrogate pair, '\\ud800', .*a\\ud800") as caught:
             bench.save([value])
         assert "rename it; only texts that are values may hold such a half" == caught.value.hint
+
+
+@pytest.mark.parametrize("value", [Counter[str]("aab"), OrderedDict[str, int](b=1, a=2)], ids=repr)
+def test_a_dict_that_a_parametrised_class_made_is_data(bench: Bench, value: Any) -> None:
+    """What typing notes on a counter, or a dict that knows its order, asks for no trust in code."""
+    saved, held = bench.save([value])
+    loaded = bench.load(saved, held)[0]
+    assert (TrustClass.DATA, type(value), [*value.items()]) == (saved.trust, type(loaded), [*loaded.items()])
+
+
+class Marked(tuple[int, ...]):  # noqa: SLOT001  # it is the attributes that matter
+    """As somebody writes a tuple with fields by hand, whose instances take attributes."""
+
+    _fields = ("x", "y")
+
+
+def test_a_tuple_with_attributes_is_no_named_tuple(bench: Bench) -> None:
+    """What only looks like a named tuple is left to the last resort, which keeps what its instances were given."""
+    value: Any = Marked((1, 2))
+    value.unit = "mm"
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        loaded = bench.round_trip([value], trusted=True)[0]
+    assert (Marked, (1, 2), "mm") == (type(loaded), loaded, loaded.unit)
 
 
 def test_what_is_no_plain_value_is_told_where_only_those_have_a_place() -> None:
