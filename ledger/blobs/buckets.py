@@ -125,12 +125,12 @@ class BucketStore:
             return
         if is_there is not None:
             self._meet_other_bytes(key)
+        is_over = threading.Event()
+        # Whatever goes wrong in between, the library gives the upload up; so an interrupt ends its bytes.
+        blocks, put = _until(is_over, blocks_of(file)), _library().put_async
+        sent = partial(put, self._patient_bucket, key, blocks, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
         with self._mapped(key, "write"):
-            # Whatever goes wrong in between, the library gives the upload up.
-            blocks, put = blocks_of(file), _library().put_async
-            made = answer(
-                partial(put, self._patient_bucket, key, blocks, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
-            )
+            made = answer(sent, give_up=is_over.set)
         self._last_put.key, self._last_put.etag = key, _etag(made, size_of_file(file))
 
     def list(self, prefix: str) -> Iterator[str]:
@@ -263,6 +263,14 @@ class BucketStore:
             raise
         except Exception as error:
             raise refusal(str(error), place, doing) from error
+
+
+def _until(is_over: threading.Event, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Blocks, and an error in the place of the next one once it is all over: no end of what is sent."""
+    for block in blocks:
+        if is_over.is_set():
+            raise InterruptedError
+        yield block
 
 
 class _LastPut(threading.local):

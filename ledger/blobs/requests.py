@@ -30,7 +30,7 @@ _held: weakref.WeakSet[Any] = weakref.WeakSet()
 """What is under way, as long as threads of the library have anything to do with it."""
 
 _END_SECONDS = 1.0
-"""How long the end of what was taken back is waited for: it takes milliseconds, unless a silent service holds a put."""
+"""How long what was taken back may take to end: milliseconds, unless a silent service holds a put."""
 
 
 class Requests:
@@ -70,12 +70,16 @@ class Requests:
                     self._under_way.discard(future)
 
 
-def answer(request: Callable[[], Awaitable[Result]]) -> Result:
-    """What a request gives; raises what it raises, and ``KeyboardInterrupt`` where it was taken back."""
+def answer(request: Callable[[], Awaitable[Result]], *, give_up: Callable[[], object] | None = None) -> Result:
+    """What a request gives; raises what it raises, and ``KeyboardInterrupt`` where it was taken back.
+
+    One that has begun what it is to undo has a ``give_up``: called when the request is taken back, it makes it end by
+    itself. Whoever asked does not wait for that, but the end of the interpreter does, for a second.
+    """
     import asyncio
 
     async def asked() -> Result:
-        return await request()
+        return await (request() if give_up is None else _given_up_by(give_up, request()))
 
     try:
         future = _running_loop().give(asked)
@@ -96,6 +100,21 @@ def pause(seconds: float) -> None:
     nothing: Future[None] = Future()
     with contextlib.suppress(TimeoutError):
         _waited_for(nothing, seconds)
+
+
+async def _given_up_by(give_up: Callable[[], object], request: Awaitable[Result]) -> Result:
+    import asyncio
+
+    asked = asyncio.ensure_future(request)
+    try:
+        await asyncio.wait([asked])  # which, unlike awaiting it, does not cancel it
+    except asyncio.CancelledError:
+        give_up()
+        await asyncio.wait([asked], timeout=_END_SECONDS)
+        if not asked.cancel():
+            asked.exception()  # which nobody asks for, and asyncio would complain
+        raise
+    return asked.result()
 
 
 def _waited_for(future: "Future[Result]", seconds: float | None = None) -> Result:
@@ -139,16 +158,23 @@ class _Loop:
     def _end(self) -> None:
         self._is_over = True
         if self._thread.is_alive():  # not so in a process that was forked
-            self._loop.call_soon_threadsafe(self._stop)
-            self._thread.join(_END_SECONDS)
+            import asyncio
+
+            asyncio.run_coroutine_threadsafe(self._take_back(), self._loop)
+            self._thread.join(2 * _END_SECONDS)
             _wait_until_let_go()
 
-    def _stop(self) -> None:
+    async def _take_back(self) -> None:
+        """Take back what is under way, and stop the loop when that has ended."""
         import asyncio
 
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.call_soon(self._loop.stop)  # after what the tasks tell of their end
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in under_way:
+            if not task.cancelling():
+                task.cancel()
+        if under_way:
+            await asyncio.wait(under_way, timeout=_END_SECONDS)
+        self._loop.stop()
 
 
 def _running_loop() -> _Loop:

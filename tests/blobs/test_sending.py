@@ -16,8 +16,9 @@ from ledger.blobs import BucketStore, ContentWriter, create_store
 from ledger.blobs.retrying import RetryingStore
 from ledger.errors import StorageError, StoreAccessError
 from tests.kit.contents import add, load, noise, save
-from tests.kit.faults import Fault, Proxy, on
+from tests.kit.faults import Fault, Proxy, Request, on
 from tests.kit.s3 import Bucket
+from tests.kit.waiting import wait_until
 
 KEY = "packs/ab/" + "c" * 62
 DATA = noise(20 << 20)
@@ -148,6 +149,41 @@ with tempfile.TemporaryFile() as file:
         threading.Event().wait(seconds)
         process.send_signal(signal.SIGKILL)
     assert {} == {key: len(data) for key, data in bucket.objects().items() if len(data) != 20 << 20}
+
+
+@pytest.mark.parametrize("then", ["", "input()"])
+def test_an_interrupted_upload_is_given_up(bucket: Bucket, proxy: Proxy, then: str) -> None:
+    """Ctrl-C while parts go up leaves no upload without an end, whether the program ends then or goes on."""
+    begun = threading.Event()
+
+    def plan(request: Request) -> Fault | None:
+        if "partNumber=2" in request.path:
+            begun.set()
+        return None
+
+    program = f"""
+import tempfile
+from ledger.blobs import BucketStore
+store = BucketStore({bucket.url!r})
+with tempfile.TemporaryFile() as file:
+    file.write(bytes(60 << 20))
+    try:
+        store.put_file({KEY!r}, file)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+{then}
+"""
+    proxy.plan = plan
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert begun.wait(60), "a part"
+        process.send_signal(signal.SIGINT)
+        assert "interrupted\n" == process.stdout.readline()
+        if then:
+            wait_until(lambda: bucket.uploads() == 0)
+        process.communicate("\n", timeout=60)
+    assert (0, 0, {}) == (process.returncode, bucket.uploads(), bucket.objects())
 
 
 def test_a_content_that_is_given_up_shows_nothing(bucket: Bucket) -> None:

@@ -26,6 +26,7 @@ from ledger.history.waiting import Queue, Ticket
 from ledger.ids import CommitId
 from ledger.records import decode_compact, encode, encode_compact
 from tests.kit.histories import AUTHOR, NOW, again, draft, git, packs_of, publish, versions_of
+from tests.kit.waiting import wait_until
 
 Started = list[threading.Thread]
 
@@ -45,14 +46,6 @@ def queue(history: History) -> Path:
 def in_queue(queue: Path) -> list[str]:
     """The tickets in a queue, in their order."""
     return sorted(path.name for path in queue.glob("*") if not path.suffix)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Look until something holds that another thread or process brings about."""
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def queue_up(queue: Path, *acts: Callable[[], object]) -> Started:
