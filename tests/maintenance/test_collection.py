@@ -132,6 +132,10 @@ def test_what_is_young_stays(used: Ledger) -> None:
     plan = plan_gc(used)
     assert ((), 1, True) == (plan.spare, plan.young, plan.is_empty)
     assert 1 == len(plan_gc(used, grace_days=0).spare)
+    grow_old(used)
+    waste(used, "later")
+    plan = plan_gc(used)
+    assert (1, 1, False) == (len(plan.spare), plan.young, plan.is_empty)
 
 
 def test_what_comes_from_the_future_is_young(used: Ledger) -> None:
@@ -314,8 +318,10 @@ def size_of(ledger: Ledger) -> int:
 def test_a_pack_that_is_mostly_dead_is_rewritten(sparse: Ledger) -> None:
     """What is alive moves, the table says where, Git is untouched; the old pack goes when its time has come."""
     history, expected = files_below(sparse.git_dir), values_of(sparse)
-    [rewrite] = plan_gc(sparse).rewrites
+    plan = plan_gc(sparse)
+    [rewrite] = plan.rewrites
     assert rewrite.live < rewrite.size / 2
+    assert not plan.is_empty
     done = collect(sparse)
     assert (1, 1, ()) == (done.packs, done.tables, done.removed)
     assert (history, expected) == (files_below(sparse.git_dir), values_of(sparse))
@@ -516,6 +522,18 @@ def test_a_table_that_was_put_back_since_the_plan_is_believed(ledger: Ledger, ro
         os.utime(store_of(ledger) / table_key(content.digest), (plan.began - rounded, plan.began - rounded))
     execute_gc(ledger, plan)
     assert [LARGE] == values_of(ledger)
+
+
+def test_a_table_that_was_lost_since_the_plan_may_have_named_anything(used: Ledger) -> None:
+    """What a version needs cannot be told then, so nothing goes."""
+    waste(used)
+    grow_old(used)
+    plan = plan_gc(used)
+    (store_of(used) / table_key(used.get("weights", 1).content.digest)).unlink()
+    before = files_below(store_of(used))
+    with pytest.raises(IntegrityError, match="nothing can be told to be spare"):
+        execute_gc(used, plan)
+    assert before == files_below(store_of(used))
 
 
 def test_what_is_no_longer_old_stays(used: Ledger) -> None:

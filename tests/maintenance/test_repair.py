@@ -34,6 +34,7 @@ from tests.kit.ledgers import (
     files_below,
     git,
     lie,
+    manifest_path,
     objects_of,
     plant,
     store_of,
@@ -135,12 +136,16 @@ def _one_large_pack(ledger: Ledger) -> None:
     damage_every_pack(ledger)
 
 
-def _loose(ledger: Ledger) -> None:
+def _loosen(ledger: Ledger) -> None:
     for pack in list((ledger.git_dir / "objects" / "pack").glob("*.pack")):
         data = pack.read_bytes()
         pack.with_suffix(".idx").unlink()
         pack.unlink()
         git(ledger, "unpack-objects", "-q", data=data)
+
+
+def _loose(ledger: Ledger) -> None:
+    _loosen(ledger)
     for path in list((ledger.git_dir / "objects").glob("??/*"))[::3]:
         damage(path)
 
@@ -189,6 +194,19 @@ def test_objects_of_the_history_come_back(kept: Ledger, hurt: Callable[[Ledger],
     assert repair(kept, str(kept.path.parent / "copy")).report.ok
     assert (expected, tip) == (values_of(kept), git(kept, "rev-parse", "main"))
     assert "5" == str(kept.save(1, "iris").position + 3)
+
+
+def test_a_plan_tells_which_objects_of_the_history_are_nowhere(kept: Ledger, tmp_path: Path) -> None:
+    """One that a source has is enough to do, and one that it lacks is more than it can do."""
+    blob = git(kept, "rev-parse", f"main:{manifest_path(kept.get('iris', 1))}")
+    _loosen(kept)
+    (kept.git_dir / "objects" / blob[:2] / blob[2:]).unlink()
+    told = []
+    for source in (kept.path.parent / "copy", Ledger.init(tmp_path / "other").path):
+        plan = plan_repair(kept, find_source(kept, str(source)))
+        told.append((len(plan.history.fetched), len(plan.history.lost), plan.is_empty, plan.is_enough))
+    assert [(1, 0, False, True), (0, 1, True, False)] == told
+    assert repair(kept, str(kept.path.parent / "copy")).report.ok
 
 
 def test_a_bare_repository_gives_the_history(kept: Ledger) -> None:
