@@ -7,7 +7,7 @@ percent-encoded, because fsspec takes ``::`` for a chain of file systems, and no
 holds a ``%``; a path in a version is taken as it stands.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -34,6 +34,14 @@ def parse_address(text: str, is_artifact: Callable[[str], bool]) -> Address | No
         if is_artifact(name):
             return Address(name, None, "/".join(segments[count:]))
     return None
+
+
+def names_below(text: str, names: Iterable[str]) -> list[str]:
+    """The paths, each once, that lead one step on from a path to names that begin with it; sorted as the names are."""
+    lead = f"{text}/" if text else ""
+    start = unquote(lead)
+    below = (name.removeprefix(start) for name in names if name.startswith(start))
+    return list(dict.fromkeys(lead + quote_name(name.partition("/")[0]) for name in below))
 
 
 def without_protocol(text: str) -> str:

@@ -23,7 +23,7 @@ from ledger.errors import (
     PathNotFoundError,
     ReadOnlyError,
 )
-from ledger.filesystem.addresses import PROTOCOL, Address, parse_address, quote_name, without_protocol
+from ledger.filesystem.addresses import PROTOCOL, Address, names_below, parse_address, without_protocol
 from ledger.filesystem.folders import VersionFolders
 from ledger.filesystem.opened import OpenedFile
 from ledger.lookup import no_file
@@ -226,11 +226,8 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         return _folder(name) | kind | {"islink": goal != path} | _facts(version)
 
     def _names_below(self, asked: str) -> list[str]:
-        """The next parts of the names that begin with a path, each once."""
-        lead = f"{asked}/" if asked else ""
-        names = (quote_name(artifact.name) for artifact in self._ledger().artifacts())
-        below = (name for name in names if name.startswith(lead))
-        return list(dict.fromkeys(lead + name.removeprefix(lead).partition("/")[0] for name in below))
+        """What leads on from a path to the names of artifacts: nothing behind an ``@``, which no name holds."""
+        return [] if "@" in asked else names_below(asked, self._ledger().artifact_names())
 
     def _type(self, path: str) -> str | None:
         try:

@@ -100,6 +100,10 @@ class Reader:
         """
         return searching.list_artifacts(self._view, name=name, tag=tag)
 
+    def artifact_names(self) -> list[str]:
+        """The names of all artifacts, sorted; no version is looked at."""
+        return list(self._view.snapshot().artifact_names())
+
     def artifact(self, name_or_id: str | UUID) -> Artifact:
         """The artifact of a name, or of a version's id; raises `ArtifactNotFoundError`."""
         return searching.find_artifact(self._view, name_or_id)

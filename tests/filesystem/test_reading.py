@@ -26,7 +26,7 @@ from ledger.errors import (
 )
 from ledger.filesystem import LedgerFileSystem, reservations
 from tests.kit.hubs import new_hub, shared
-from tests.kit.ledgers import damage, objects_of, run_python, store_of
+from tests.kit.ledgers import damage, loose_object, objects_of, run_python, store_of
 
 MEBI = 1 << 20
 
@@ -75,6 +75,24 @@ def test_a_name_may_begin_other_names(ledger: Ledger, files: LedgerFileSystem) -
     listed = files.ls("team", detail=False)
     assert "team/iris" in listed
     assert 2 == len(listed)
+
+
+def test_names_begin_as_they_stand_or_quoted(ledger: Ledger, files: LedgerFileSystem) -> None:
+    """The beginning of names is a folder with its colons as they stand, and what it lists goes on with them."""
+    ledger.save(1, "p::s/o")
+    assert (["p::s/o"], ["p%3A%3As/o"]) == (files.ls("p::s", detail=False), files.ls("p%3A%3As", detail=False))
+    assert ["p::s/o/data.json"] == files.find("p::s")
+
+
+def test_a_listing_needs_no_other_artifact(ledger: Ledger, files: LedgerFileSystem, tmp_path: Path) -> None:
+    """A version, and the top, are listed without a look at the versions of other artifacts, whatever became of them."""
+    ledger.save(1, "iris")
+    other = ledger.save(2, "other")
+    _, path = loose_object(ledger, f"main:{'/'.join(other.claim.path[:3])}")
+    lost = path.rename(tmp_path / "lost")
+    listed = files.ls("iris@1", detail=False), files.ls("", detail=False)
+    lost.rename(path)
+    assert (["iris@1/data.json"], ["iris", "other"]) == listed
 
 
 def test_tells_what_is_there(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:

@@ -34,7 +34,7 @@ from tests.conftest import check_histories
 from tests.kit.clones import MILLISECONDS, manifest_bytes
 from tests.kit.histories import NOW
 from tests.kit.hubs import hub_git, hub_tip, new_hub, push_by_hand, shared, with_two_versions
-from tests.kit.ledgers import damage, git, manifest_path
+from tests.kit.ledgers import damage, git, loose_object, manifest_path
 from tests.kit.web import served
 
 ROOT = "artifacts/47/iris"
@@ -437,17 +437,6 @@ def test_what_git_itself_refuses_is_not_called_a_matter_of_the_network(ledger: L
     with pytest.raises(RemoteError, match=f"object {tree}: hasDotgit") as caught:
         ledger.sync()
     assert "git fsck" in caught.value.hint
-
-
-def loose_object(ledger: Ledger, revision: str) -> tuple[str, Path]:
-    """The id of an object and its own file, once all objects have one."""
-    for path in list(ledger.git_dir.glob("objects/pack/*.pack")):
-        data = path.read_bytes()
-        path.with_suffix(".idx").unlink()
-        path.unlink()
-        git(ledger, "unpack-objects", "-q", data=data)
-    id = git(ledger, "rev-parse", revision)
-    return id, ledger.git_dir / "objects" / id[:2] / id[2:]
 
 
 LOST = {"a commit": "main~1", "the root": "main^{tree}", "a folder": f"main:{ROOT}"}

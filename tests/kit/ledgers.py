@@ -130,6 +130,17 @@ def canonical(record: dict[str, Any]) -> bytes:
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False).encode()
 
 
+def loose_object(ledger: Ledger, revision: str) -> tuple[str, Path]:
+    """The id of an object and its own file, once all objects have one."""
+    for path in list(ledger.git_dir.glob("objects/pack/*.pack")):
+        data = path.read_bytes()
+        path.with_suffix(".idx").unlink()
+        path.unlink()
+        git(ledger, "unpack-objects", "-q", data=data)
+    id = git(ledger, "rev-parse", revision)
+    return id, ledger.git_dir / "objects" / id[:2] / id[2:]
+
+
 def waste(ledger: Ledger, value: object = "never published") -> None:
     """Put a value into the store that no version names, as a save leaves it that dies before it is published."""
     store_value(ContentWriter(ledger.workspace.store), value, Options())
