@@ -23,6 +23,11 @@ class Findings:
         self._problems: list[Problem] = []
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was found wrong."""
+        return not (self.has_faults or self._problems)
+
+    @property
     def has_faults(self) -> bool:
         """Whether there is a fault of the history or of the store, whose versions are still to be found."""
         return bool(self._git or self.store)

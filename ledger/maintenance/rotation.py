@@ -2,8 +2,9 @@
 
 Decides which part a run does. All pieces stand in one fixed random order (`Piece.key`). A run goes on behind the last
 piece that an earlier run finished, and from the end back to the beginning. So each run is a random sample, and runs
-that add up to the whole have seen every piece. The position is kept in the ledger's cache: without it the next run
-begins anywhere, so that where it can never be kept no piece is left out for ever.
+that add up to the whole have seen every piece. A piece that is wrong is finished once that is reported. The position is
+kept in the ledger's cache: without it the next run begins anywhere, so that where it can never be kept no piece is left
+out for ever.
 """
 
 import math
@@ -62,10 +63,15 @@ def verify_part(
         for _ in check.run(window):
             done += 1
             on_progress(done, len(chosen))
-        is_kept = is_kept and _keep_position(ledger.path, word, window[-1].key)
+        if check.found.is_empty:
+            is_kept = is_kept and _keep_position(ledger.path, word, window[-1].key)
         if clock() >= deadline:
             break
-    return check.report(is_whole=done == len(every))
+    report = check.report(is_whole=done == len(every))
+    if is_kept and done and not check.found.is_empty:
+        # Not before: what a run that is interrupted has found, the next one finds again.
+        _keep_position(ledger.path, word, chosen[done - 1].key)
+    return report
 
 
 def _checked(part: object) -> Part:

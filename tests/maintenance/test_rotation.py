@@ -1,6 +1,7 @@
 """A check a part at a time comes to a whole one."""
 
 import itertools
+import json
 import math
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from ledger.errors import ArgumentError
 from ledger.maintenance import Part, rotation, verify_part
 from ledger.maintenance.rotation import choose
 from tests.kit.contents import noise
-from tests.kit.ledgers import damage, lie, store_of
+from tests.kit.ledgers import damage, lie, objects_of, store_of
 
 
 def pieces(count: int) -> list[Piece]:
@@ -92,6 +93,40 @@ def test_a_time_box_stops_and_the_next_goes_on(twenty: Ledger) -> None:
     reports = [verify_part(twenty, Part(seconds=0.5), clock=ticking(1)) for _ in range(3)]
     assert not reports[0].is_whole
     assert problems_in([twenty.verify()]) == problems_in(reports)
+
+
+def test_what_an_interrupted_run_has_found_is_found_again(ledger: Ledger) -> None:
+    """It has told nobody, so the next run does not go on behind it."""
+    with ledger.transaction() as transaction:
+        for number in range(200):
+            transaction.save({"number": number}, "x")
+    ledger.save(noise(300_000), "weights")
+    [pack] = objects_of(ledger, "packs")
+    damage(pack)
+    position = ledger.path / "cache" / "verify.json"
+    position.parent.mkdir(exist_ok=True)
+    first = Piece("object", pack.relative_to(store_of(ledger)).as_posix()).key
+    position.write_text(json.dumps({"deep": first[:-1]}))
+
+    def interrupt(done: int, total: int) -> None:
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verify_part(ledger, Part(), on_progress=interrupt)
+    [problem] = verify_part(ledger, Part(seconds=0.5), clock=ticking(1)).problems
+    assert ("weights@1",) == problem.versions
+    assert verify_part(ledger, Part(seconds=0.5), clock=ticking(1)).ok
+
+
+def test_without_records_there_is_nothing_to_go_through(twenty: Ledger) -> None:
+    """Where the branch cannot be read, a quick part says so, as a quick check of the whole does."""
+    branch = twenty.git_dir / "refs" / "heads" / "main"
+    tip = branch.read_text()
+    branch.write_text("nowhere")
+    for report in (verify_part(twenty, Part(share=0.5), deep=False), twenty.verify(deep=False)):
+        assert ["history"] == [problem.label for problem in report.problems]
+    branch.write_text(tip)
 
 
 def test_with_time_enough_a_part_is_the_whole(twenty: Ledger) -> None:
