@@ -56,7 +56,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         """``ledger_dir`` is the ledger directory, as in ``storage_options={"ledger_dir": path}``.
 
         Other options make no difference: libraries pass what other file systems know. But a misspelt ``ledger_dir``
-        is refused, since another ledger would be read.
+        is refused, since another ledger would be read. Raises `LedgerNotFoundError` where none is there.
         """
         misspelt = next((option for option in options if option.startswith(PROTOCOL)), None)
         if misspelt is not None:
@@ -64,8 +64,8 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
                 f"the file system {PROTOCOL}:// has no option {misspelt!r}", hint='write {"ledger_dir": path}'
             )
         super().__init__(**options)
-        self._path = os.fspath(ledger_dir) if ledger_dir is not None else None
-        self._opened: Ledger | None = None
+        # At once: libraries take the error of a missing ledger for that of a missing file, and do not show it.
+        self._given = Ledger.open(ledger_dir) if ledger_dir is not None else None
         self._known: dict[tuple[str, str, str], tuple[ArtifactVersion, VersionFolders]] = {}
 
     @classmethod
@@ -180,11 +180,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         return _made_again, (str(self._ledger().path), dict(self.storage_options))
 
     def _ledger(self) -> Ledger:
-        if self._path is None:
-            return ledger_for_reading()
-        if self._opened is None:
-            self._opened = Ledger.open(self._path)
-        return self._opened
+        return self._given or ledger_for_reading()
 
     def _address(self, asked: str) -> Address | None:
         return parse_address(asked, self._ledger().has_artifact)

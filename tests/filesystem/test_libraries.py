@@ -7,6 +7,7 @@ import fsspec
 import pytest
 
 from ledger import Ledger
+from ledger.errors import LedgerNotFoundError
 
 np = pytest.importorskip("numpy")
 pandas = pytest.importorskip("pandas")
@@ -47,6 +48,12 @@ def test_pandas_names_a_ledger(at: Ledger, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     options = {"ledger_dir": str(at.path)}
     assert ROWS == len(pandas.read_parquet("ledger://iris@1/data.parquet", storage_options=options))
+
+
+def test_pandas_is_told_that_a_ledger_is_not_there(tmp_path: Path) -> None:
+    """Arrow, by which it reads, would take a missing ledger for a missing file and say no more than the file's name."""
+    with pytest.raises(LedgerNotFoundError, match="none"):
+        pandas.read_parquet("ledger://iris/data.parquet", storage_options={"ledger_dir": tmp_path / "none"})
 
 
 def test_pandas_cannot_write() -> None:

@@ -131,6 +131,14 @@ def test_links_to_folders_are_not_gone_through(ledger: Ledger, files: LedgerFile
     ]
 
 
+def test_a_walk_goes_the_way_that_is_asked(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
+    """From the top, or from the bottom, and no deeper than is asked."""
+    ledger.save(folder, "parts")
+    down = [at for at, _, _ in files.walk("parts@1")]
+    assert ["parts@1", "parts@1/parts", "parts@1/parts/empty", "parts@1/parts/sub"] == down
+    assert ["parts@1/parts", "parts@1"] == [at for at, _, _ in files.walk("parts@1", maxdepth=2, topdown=False)]
+
+
 def test_a_link_that_leads_nowhere_hides_nothing(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
     """It is not there, as links in circles are not, and what lies beside it is."""
     for name, target in (("gone", "nothing"), ("one", "two"), ("two", "one")):
@@ -285,10 +293,11 @@ def test_a_misspelt_file_is_told_what_the_version_has(ledger: Ledger, files: Led
     assert "`ledger artifact version show text@1`" in caught.value.hint
 
 
-def test_a_ledger_that_is_not_there_is_no_absence(tmp_path: Path) -> None:
+def test_a_ledger_that_is_not_there_is_no_absence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`exists` does not call a missing ledger a missing file."""
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(LedgerNotFoundError):
-        LedgerFileSystem(ledger_dir=tmp_path / "none").exists("iris")
+        LedgerFileSystem().exists("iris")
 
 
 def refused(write: Callable[[], object]) -> None:
