@@ -11,7 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ledger.disk import make_directory, mode_of, read_file, remove_if_there, status_of, sync_directory
+from ledger.disk import (
+    make_directory,
+    mode_of,
+    read_file,
+    remove_if_there,
+    scratch_file,
+    status_of,
+    storage_errors,
+    sync_directory,
+)
 from ledger.errors import IntegrityError, LedgerError, StorageError
 from ledger.history.refs import BRANCH, CHOOSE_BRANCH, create_ref_file, read_ref, rename_ref_file, replace_ref
 from ledger.ids import CommitId
@@ -46,6 +55,38 @@ def refuse_gone(git_dir: Path) -> None:
         )
 
 
+class BranchLock:
+    """Git's lock file on the branch, made by this writer; ``FileExistsError`` where there is one.
+
+    Where machines share no locks, another writer may have taken it for a dead one's since, and moved it aside.
+    """
+
+    def __init__(self, git_dir: Path, commit: CommitId) -> None:
+        """``commit`` is what it holds, as Git's own does."""
+        self.path = f"{git_dir}/{BRANCH}.lock"
+        self._commit = commit
+        create_ref_file(self.path, commit)
+        try:
+            self._made = status_of(self.path)
+        except BaseException:
+            remove_if_there(self.path)
+            raise
+
+    def is_in_place(self) -> bool:
+        """Whether nobody has moved it aside, and perhaps made another one since."""
+        there = status_of(self.path)
+        return there is not None and self._made is not None and os.path.samestat(there, self._made)
+
+    def remove(self) -> None:
+        """Remove it, unless another writer's is in its place by now.
+
+        An interrupt may have come after it was renamed, or somebody took it for a dead writer's and moved it aside.
+        """
+        with contextlib.suppress(OSError):
+            if self.is_in_place() and read_file(self.path) == f"{self._commit}\n".encode():
+                remove_if_there(self.path)
+
+
 def create_branch(git_dir: Path, new: CommitId) -> None:
     """Point the branch of a repository that is being made at its first commit."""
     target = git_dir / BRANCH
@@ -59,19 +100,17 @@ def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Cal
     ``agreed`` is asked when nobody else can move the branch any more. Raises ``FileExistsError`` while
     somebody else holds Git's lock file on the branch. When it returns True, the move is durable.
     """
-    target = f"{git_dir}/{BRANCH}"
-    lock = f"{target}.lock"
-    create_ref_file(lock, new)
+    lock = BranchLock(git_dir, new)
     try:
-        if read_branch(git_dir) != expected or not agreed():
-            remove_if_there(lock)
+        if read_branch(git_dir) != expected or not agreed() or not lock.is_in_place():
+            lock.remove()
             return False
-        rename_ref_file(lock, target)
+        rename_ref_file(lock.path, f"{git_dir}/{BRANCH}")
     except LedgerError:
-        remove_if_there(lock)  # what failed was not done: the file is still ours
+        remove_if_there(lock.path)  # what failed was not done: the file is still ours
         raise
     except BaseException:
-        _remove_own(lock, new)
+        lock.remove()
         raise
     confirm_branch(git_dir)
     return True
@@ -102,15 +141,14 @@ def is_branch_held(git_dir: Path) -> bool:
 
 
 @contextlib.contextmanager
-def branch_held(git_dir: Path, *, patience: float) -> Iterator[None]:
+def branch_held(git_dir: Path, *, patience: float) -> Iterator[BranchLock]:
     """A block during which nobody else moves the branch; ``FileExistsError`` where somebody holds it for too long."""
-    lock = f"{git_dir}/{BRANCH}.lock"
     deadline = time.monotonic() + patience
     pause = _FIRST_PAUSE
     while True:
         tip = read_branch(git_dir)
         try:
-            create_ref_file(lock, tip)
+            lock = BranchLock(git_dir, tip)
             break
         except FileExistsError:
             if time.monotonic() > deadline:
@@ -118,16 +156,16 @@ def branch_held(git_dir: Path, *, patience: float) -> Iterator[None]:
         time.sleep(pause * int.from_bytes(os.urandom(1)) / 255)  # chance spreads those who wait
         pause = min(2 * pause, _LONGEST_PAUSE)
     try:
-        yield
+        yield lock
     finally:
-        _remove_own(lock, tip)
+        lock.remove()
 
 
 def move_held_branch(
-    git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Callable[[], bool] = lambda: True
+    lock: BranchLock, git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Callable[[], bool] = lambda: True
 ) -> bool:
-    """As `move_branch`, for whoever is in a `branch_held` block."""
-    if read_branch(git_dir) != expected or not agreed():
+    """As `move_branch`, for whoever is in a `branch_held` block with this lock file."""
+    if read_branch(git_dir) != expected or not agreed() or not lock.is_in_place():
         return False
     replace_ref(git_dir, BRANCH, new)
     confirm_branch(git_dir)
@@ -139,19 +177,22 @@ def clear_dead_lock(
 ) -> bool:
     """Move aside a lock file on the branch whose owner is dead; the caller holds the ledger's lock.
 
-    No other ledger writer runs. So the file is a dead writer's, which is known at once where ``holder_died``, or a real
-    Git's. Git is given ``patience`` seconds: by the age of the file or, where a clock was set back since, from the
-    moment it was seen. ``False`` where it has some left at the ``deadline``, a time of ``time.monotonic``.
+    No other ledger writer runs, unless on a machine that shares no locks. So the file is a dead writer's, which is
+    known at once where ``holder_died``, or may be a living one's, such as a real Git's. That is given ``patience``
+    seconds: by the age of the file or, where a clock was set back since, from the moment it was seen. ``False`` where
+    it has some left at the ``deadline``, a time of ``time.monotonic``.
     """
     lock = f"{git_dir}/{BRANCH}.lock"
     seen, since = None, 0.0
     while (status := status_of(lock)) is not None:
         if (file := (status.st_ino, status.st_ctime_ns)) != seen:
-            seen, since = file, time.monotonic()
-        if holder_died or max(time.time() - status.st_mtime, time.monotonic() - since) > patience:
+            seen, since = file, time.monotonic() - _age(status, git_dir)
+        if holder_died or time.monotonic() - since > patience:
             aside = git_dir / "ledger-stale"
             make_directory(aside)
-            rename_ref_file(lock, aside / f"main.lock.{time.time_ns()}")
+            # Of several machines that share no locks, another one may have been faster.
+            with storage_errors(aside, "write"), contextlib.suppress(FileNotFoundError):
+                os.rename(lock, aside / f"main.lock.{time.time_ns()}")
             remove_if_there(git_dir / "HEAD.lock")  # which a push takes next; it would stop every later one
             break
         if time.monotonic() >= deadline:
@@ -160,9 +201,13 @@ def clear_dead_lock(
     return True
 
 
-def _remove_own(lock: str, commit: CommitId) -> None:
-    # By now the file may be another writer's: an interrupt may have come after ours was renamed, or somebody took ours
-    # for a dead writer's and moved it aside.
-    with contextlib.suppress(OSError):
-        if read_file(lock) == f"{commit}\n".encode():
-            remove_if_there(lock)
+def _age(status: os.stat_result, folder: Path) -> float:
+    """How many seconds ago a file was written, by the clock of its own file system; 0 where that cannot be told.
+
+    The clock of a server may differ from ours, by which a living writer's file could be an old one.
+    """
+    try:
+        with scratch_file(folder) as now:
+            return max(0.0, os.fstat(now.fileno()).st_mtime - status.st_mtime)
+    except StorageError:
+        return 0.0  # such as on a full disk: the file is old when it has been seen for long

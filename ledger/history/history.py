@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -278,10 +279,10 @@ class History:
                 # A writer that lost a race holds the branch while it tries again: many would spoil each other's work.
                 with ExitStack() as stack:
                     try:
-                        stack.enter_context(branch_held(self.git_dir, patience=deadline - time.monotonic()))
+                        lock = stack.enter_context(branch_held(self.git_dir, patience=deadline - time.monotonic()))
                     except FileExistsError:
                         raise self._contended() from None
-                    published = self._attempt(wanted, waiters, move_held_branch, packs)
+                    published = self._attempt(wanted, waiters, partial(move_held_branch, lock), packs)
         return published
 
     def _attempt(

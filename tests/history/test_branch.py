@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,25 @@ def test_patience_ends(bare: Path, ahead: int) -> None:
     clear_dead_lock(bare, holder_died=True)
 
 
+def test_no_clock_of_this_machine_makes_a_lock_file_old(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server dates files by its own clock: a living writer's lock stays where this machine is an hour ahead."""
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 3600)
+    lock = bare / f"{BRANCH}.lock"
+    lock.write_text("a living writer's")
+    assert not clear_dead_lock(bare, holder_died=False, deadline=time.monotonic())
+    assert "a living writer's" == lock.read_text()
+
+
+def test_several_may_move_a_lock_file_aside_at_once(bare: Path) -> None:
+    """Where machines share no locks, all of them may find the lock file of one that died: nobody fails."""
+    for _ in range(20):
+        (bare / f"{BRANCH}.lock").touch()
+        with ThreadPoolExecutor(8) as threads:
+            assert all(threads.map(lambda _: clear_dead_lock(bare, holder_died=True), range(8)))
+    assert not is_branch_held(bare)
+
+
 def test_of_a_push_that_died_no_lock_stays(bare: Path) -> None:
     """Git locks HEAD, too, which leads to the branch: that stops no save, but every later push."""
     for lock in (bare / f"{BRANCH}.lock", bare / "HEAD.lock"):
@@ -283,22 +303,22 @@ def test_what_cannot_be_read_once_it_is_published_says_that_it_is(bare: Path) ->
 
 def test_nobody_else_moves_a_branch_that_is_held(bare: Path) -> None:
     """While somebody holds the branch, others find that out; who holds it moves it from where it expects it, only."""
-    with branch_held(bare, patience=0):
+    with branch_held(bare, patience=0) as lock:
         assert is_branch_held(bare)
         with pytest.raises(FileExistsError):
             move_branch(bare, expected=A, new=B)
         with pytest.raises(FileExistsError), branch_held(bare, patience=0.01):
             pass
-        assert not move_held_branch(bare, expected=C, new=B)
-        assert not move_held_branch(bare, expected=A, new=B, agreed=lambda: False)
-        assert move_held_branch(bare, expected=A, new=B)
+        assert not move_held_branch(lock, bare, expected=C, new=B)
+        assert not move_held_branch(lock, bare, expected=A, new=B, agreed=lambda: False)
+        assert move_held_branch(lock, bare, expected=A, new=B)
     assert (B, False) == (read_branch(bare), is_branch_held(bare))
 
 
 def test_a_held_branch_that_was_moved_lasts(bare: Path, synced: list[str]) -> None:
     """The folder is synced behind the rename, as with any other move."""
-    with branch_held(bare, patience=0):
-        assert move_held_branch(bare, expected=A, new=B)
+    with branch_held(bare, patience=0) as lock:
+        assert move_held_branch(lock, bare, expected=A, new=B)
     assert str(bare / "refs" / "heads") == synced[-1]
 
 
@@ -318,6 +338,27 @@ def test_who_was_taken_for_dead_leaves_the_next_ones_lock_file_alone(bare: Path)
         clear_dead_lock(bare, holder_died=True)
         lock.write_text(f"{B}\n")
     assert lock.read_text() == f"{B}\n"
+
+
+def test_who_was_taken_for_dead_does_not_move_the_branch(bare: Path) -> None:
+    """What another writer has put in the place of our lock file since is not renamed to be the branch, and stays."""
+    lock = bare / f"{BRANCH}.lock"
+
+    def be_taken_for_dead() -> bool:
+        clear_dead_lock(bare, holder_died=True)
+        lock.write_text(f"{C}\n")
+        return True
+
+    assert not move_branch(bare, expected=A, new=B, agreed=be_taken_for_dead)
+    assert (A, f"{C}\n") == (read_branch(bare), lock.read_text())
+
+
+def test_a_hold_that_was_moved_aside_moves_nothing(bare: Path) -> None:
+    """Once the lock file of a hold is gone, another writer may publish, and would be overwritten."""
+    with branch_held(bare, patience=0) as lock:
+        clear_dead_lock(bare, holder_died=True)
+        assert not move_held_branch(lock, bare, expected=A, new=B)
+    assert A == read_branch(bare)
 
 
 def test_a_hold_that_was_moved_aside_ends_in_silence(bare: Path) -> None:
