@@ -4,7 +4,7 @@ The default ledger is the one of the running step's run, else that of ``LEDGER_D
 in the working directory or above it; the first write makes one. Each function finds the ledger and delegates.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -134,22 +134,27 @@ def log_artifact_metadata(
         context.add_output_metadata(metadata, output)
         return
     if artifact_name is None:
-        if chosen is not None:
-            raise ArgumentError(
-                f"an artifact name must be given with a version, got version {chosen!r} alone",
-                hint="name the artifact, or leave the version out for the output that a step is making",
-            )
-        raise ArgumentError(
-            "an artifact name must be given unless the call is inside a step with a single output"
-            + (f"; this step has the outputs {', '.join(outputs)}" if outputs else ""),
-            hint="name the artifact: log_artifact_metadata(metadata, 'name')",
-        )
+        raise _unnamed(chosen, outputs)
     try:
         _ledger_with(artifact_name).log_metadata(metadata, artifact_name, chosen)
     except ArtifactNotFoundError as error:
         if outputs and chosen is None:
             error.hint = f"{error.hint}; the outputs of this step are: {', '.join(outputs)}"
         raise
+
+
+def _unnamed(version: str | int | None, outputs: Sequence[str]) -> ArgumentError:
+    """The error where no name says what metadata are about, and no step with these outputs does."""
+    if version is not None:
+        return ArgumentError(
+            f"an artifact name must be given with a version, got version {version!r} alone",
+            hint="name the artifact, or leave the version out for the output that a step is making",
+        )
+    return ArgumentError(
+        "an artifact name must be given unless the call is inside a step with a single output"
+        + (f"; this step has the outputs {', '.join(outputs)}" if outputs else ""),
+        hint="name the artifact: log_artifact_metadata(metadata, 'name')",
+    )
 
 
 def _ledger_with(artifact_name: str | UUID) -> Ledger:
