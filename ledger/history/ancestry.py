@@ -64,8 +64,8 @@ def _ask(git_dir: Path, one: CommitId, other: CommitId, *question: str) -> Done:
     done = run_git(git_dir, *question, one, other)
     if done.code not in (0, 1):
         check_readable(git_dir, one, other)
-        words = f"git cannot tell what {other} is built on: {done.words}"
-        raise RemoteError(words, hint=advice(done.words, "run `ledger verify`"), commit=other)
+        message = f"git cannot tell what {other} is built on: {done.words}"
+        raise RemoteError(message, hint=advice(done.words, "run `ledger verify`"), commit=other)
     return done
 
 
@@ -76,7 +76,7 @@ def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[Comm
     done = run_git(git_dir, *command, seconds=TRANSFER_SECONDS, is_whole=True)
     if done.code:
         check_readable(git_dir, tip)
-        words = f"cannot list the commits of {tip}: {done.words}"
-        raise RemoteError(words, hint=advice(done.words, RemoteError.usual_hint), commit=tip)
+        message = f"cannot list the commits of {tip}: {done.words}"
+        raise RemoteError(message, hint=advice(done.words, RemoteError.usual_hint), commit=tip)
     lines = iter(done.output.splitlines())
     return {CommitId(head.removeprefix("commit ")): parents.split() for head, parents in zip(lines, lines, strict=True)}

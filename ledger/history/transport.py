@@ -216,5 +216,5 @@ def _talk(
     try:
         return run_git(git_dir, *arguments, seconds=seconds, memory=memory, ssh=chosen or SSH)
     except RemoteError as error:  # it did not end in its time
-        words = f"cannot reach {remote}: {error}"
-        raise RemoteError(words, hint=_reach(remote), remote=remote.name, url=str(remote)) from error
+        message = f"cannot reach {remote}: {error}"
+        raise RemoteError(message, hint=_reach(remote), remote=remote.name, url=str(remote)) from error

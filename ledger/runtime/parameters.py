@@ -161,8 +161,8 @@ def own(step: str, name: str, value: Any) -> Any:
     try:
         return _copied(value)
     except Exception as error:  # a class of the user's has its own way to be copied
-        told = f"argument {name!r} of step {step!r} cannot be copied for it: {type(error).__name__}: {error}"
-        raise _unfit(step, name, told) from error
+        message = f"argument {name!r} of step {step!r} cannot be copied for it: {type(error).__name__}: {error}"
+        raise _unfit(step, name, message) from error
 
 
 def _copied(value: Any) -> Any:

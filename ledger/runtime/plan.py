@@ -176,8 +176,8 @@ def _refuse_one_artifact_twice(outputs: Sequence[PlannedOutput], configured: Ste
     names = [output.name for output in outputs]
     for output in outputs:
         if names.count(output.name) > 1 and output.declared in configured.outputs:
-            told = f"step {configured.name!r} would save two outputs as {output.name!r}"
-            raise configured.refused_name(output.declared, told, "give each output its own name")
+            message = f"step {configured.name!r} would save two outputs as {output.name!r}"
+            raise configured.refused_name(output.declared, message, "give each output its own name")
 
 
 def _refuse_collisions(plan: Sequence[PlannedStep], externals: Iterable[PlannedExternal]) -> None:

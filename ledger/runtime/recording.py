@@ -253,20 +253,20 @@ def is_argument(value: Any) -> bool:
 def _not_plain(foreign: Foreign, step: str, name: str) -> StepInterfaceError:
     """The error of an argument with something in it that no parameter can hold."""
     if isinstance(foreign.part, (Placeholder, StepCall, ArtifactVersion, ExternalArtifact)):
-        told = f"argument {name!r} of step {step!r} is not plain: {foreign.place} is {shown(foreign.part)}"
+        message = f"argument {name!r} of step {step!r} is not plain: {foreign.place} is {shown(foreign.part)}"
         hint = "give it an argument of its own; a value that is not JSON is passed as ExternalArtifact(value=...)"
     elif isinstance(foreign.part, Artifact):
-        told = f"argument {name!r} of step {step!r} is an artifact, not one of its versions: {foreign.place}"
+        message = f"argument {name!r} of step {step!r} is an artifact, not one of its versions: {foreign.place}"
         hint = f"look the version up: {name}=Client().get_artifact_version({foreign.part.name!r})"
     else:
         kind = spelled(type(foreign.part))
         part = f"{foreign.place} is {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
-        told = f"argument {name!r} of step {step!r} is not JSON, so it takes an ExternalArtifact: {part}"
+        message = f"argument {name!r} of step {step!r} is not JSON, so it takes an ExternalArtifact: {part}"
         hint = f"pass {name}=ExternalArtifact(value=...) to save it first, or let a step make it"
         if hasattr(foreign.part, "entrypoint"):
-            told = f"argument {name!r} of step {step!r} is a step, not what it gives: {part}"
+            message = f"argument {name!r} of step {step!r} is a step, not what it gives: {part}"
             hint = f"call it: {name}={foreign.part.name}()"
-    return StepInterfaceError(told, hint=hint, step=step, argument=name)
+    return StepInterfaceError(message, hint=hint, step=step, argument=name)
 
 
 def listed(after: Any) -> list[Any]:
