@@ -1,10 +1,8 @@
 """Checking and repairing a ledger from the shell."""
 
 import json
-import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from ledger import Ledger
 from ledger.history import BRANCH
 from tests.cli.conftest import Cli
 from tests.cli.test_care import on_a_terminal
-from tests.kit.ledgers import damage, objects_of, waste
+from tests.kit.ledgers import damage, grow_old, objects_of, waste
 
 # Bytes that no version names are made by transactions that nobody commits.
 pytestmark = pytest.mark.filterwarnings("ignore:a transaction with .* was never committed")
@@ -181,19 +179,12 @@ def test_a_ledger_that_is_gone_is_not_made_anew_to_be_repaired(cli: Cli, copy: s
     assert "Hint: put a copy of it there, as from a backup" in cli("repair", "--from", copy, code=3).err
 
 
-def grow_old(store: Path) -> None:
-    then = time.time() - 30 * 86_400
-    for path in store.rglob("*"):
-        if path.is_file():
-            os.utime(path, (then, then))
-
-
 def test_gc_shows_and_removes(cli: Cli, iris: dict[str, Any]) -> None:
     """What it removes stands in the plan first; afterwards there is nothing to do."""
     ledger = Ledger.open()
     waste(ledger)
     assert "kept, younger than 14 days: 1 file that nothing names\n" in cli("gc").out
-    grow_old(ledger.path / "store")
+    grow_old(ledger)
     [spare] = json.loads(cli("gc", "--dry-run", "--json").out)["spare"]
     assert f"to be removed: {spare['object']}, " in cli("gc").out
     found = json.loads(cli("gc", "--json").out)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,14 @@ def loose_object(ledger: Ledger, revision: str) -> tuple[str, Path]:
 def waste(ledger: Ledger, value: object = "never published") -> None:
     """Put a value into the store that no version names, as a save leaves it that dies before it is published."""
     store_value(ContentWriter(ledger.workspace.store), value, Options())
+
+
+def grow_old(ledger: Ledger, days: float = 15) -> None:
+    """Let every file of the default store be so many days old."""
+    then = time.time() - days * 86_400
+    for path in store_of(ledger).rglob("*"):
+        if path.is_file():
+            os.utime(path, (then, then))
 
 
 def damage(path: Path) -> None:

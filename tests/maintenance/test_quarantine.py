@@ -1,6 +1,5 @@
 """What a repair keeps of what was bad, and where; and what stays where it is."""
 
-import datetime as dt
 import shutil
 from pathlib import Path
 
@@ -9,25 +8,9 @@ import pytest
 from ledger import Ledger
 from ledger.errors import StorageError
 from ledger.history import mending
-from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source, plan_repair
-from tests.kit.contents import noise
+from ledger.maintenance import QUARANTINE
 from tests.kit.ledgers import damage, damage_every_pack, files_below, git, objects_of, values_of
-
-NOW = dt.datetime(2026, 11, 23, 10, 0, 0, 123456, dt.UTC)
-
-
-@pytest.fixture
-def kept(ledger: Ledger) -> Ledger:
-    """A small version and a large one; beside it a whole copy of the ledger."""
-    ledger.save({"rows": 1}, "iris")
-    ledger.save(noise(700_000), "weights")
-    shutil.copytree(ledger.path, ledger.path.parent / "copy")
-    return ledger
-
-
-def repair(ledger: Ledger) -> Repaired:
-    fresh = Ledger.open(ledger.path)
-    return execute_repair(fresh, plan_repair(fresh, find_source(fresh, ledger.path.parent / "copy")), now=NOW)
+from tests.kit.maintaining import repair
 
 
 def damage_pack(ledger: Ledger) -> Path:

@@ -1,6 +1,5 @@
 """Good copies come from elsewhere, bad ones are kept, and the ledger is sound again."""
 
-import datetime as dt
 import os
 import random
 import shutil
@@ -11,21 +10,11 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.errors import (
-    ArgumentError,
-    IntegrityError,
-    LedgerError,
-    LedgerNotFoundError,
-    RemoteError,
-    StorageError,
-    StoreAccessError,
-    StoreUnavailableError,
-)
+from ledger.errors import RemoteError
 from ledger.history.waiting import Ticket
 from ledger.lookup import write_remote
-from ledger.maintenance import Repaired, execute_repair, find_source, plan_repair
-from tests.kit.contents import noise
-from tests.kit.faults import Fault, Proxy, nothing, on
+from ledger.maintenance import execute_repair, find_source, plan_repair
+from tests.kit.histories import NOW
 from tests.kit.hubs import new_hub
 from tests.kit.ledgers import (
     LIES,
@@ -36,38 +25,14 @@ from tests.kit.ledgers import (
     lie,
     manifest_path,
     objects_of,
-    plant,
     store_of,
     values_of,
 )
-from tests.kit.s3 import Bucket
-from tests.kit.web import served
+from tests.kit.maintaining import repair
 from tests.maintenance.corruption import Sound
 from tests.maintenance.varied import make_varied
 
-NOW = dt.datetime(2026, 11, 23, 10, 0, 0, 123456, dt.UTC)
 LONG = [pytest.mark.slow, pytest.mark.timeout(3600)]
-
-
-@pytest.fixture
-def kept(ledger: Ledger) -> Ledger:
-    """Small and large versions, two of which share chunks; beside it a whole copy of the ledger."""
-    weights = noise(700_000)
-    ledger.save({"rows": 1}, "iris")
-    ledger.save(weights, "weights")
-    ledger.save(weights + b"more", "weights")
-    ledger.tag("iris", ["best"])
-    shutil.copytree(ledger.path, ledger.path.parent / "copy")
-    return ledger
-
-
-def repair(ledger: Ledger, where: str) -> Repaired:
-    fresh = Ledger.open(ledger.path)
-    return execute_repair(fresh, plan_repair(fresh, find_source(fresh, where)), now=NOW)
-
-
-def stored(ledger: Ledger, kind: str) -> Path:
-    return objects_of(ledger, kind)[-1]
 
 
 def test_a_ledger_whose_bytes_are_in_a_bucket_is_told_as_that(kept: Ledger) -> None:
@@ -87,7 +52,7 @@ def test_a_ledger_whose_bytes_are_in_a_bucket_is_told_as_that(kept: Ledger) -> N
 def test_objects_of_the_store_come_back(kept: Ledger, kind: str, how: Callable[[Path], None], source: str) -> None:
     """From a ledger or from a store alone: what was damaged or missing is whole again, byte for byte."""
     before, expected = files_below(store_of(kept)), values_of(kept)
-    how(stored(kept, kind))
+    how(objects_of(kept, kind)[-1])
     assert not kept.verify().ok
     assert repair(kept, str(kept.path.parent / source)).report.ok
     assert (before, expected) == (files_below(store_of(kept)), values_of(kept))
@@ -98,10 +63,10 @@ def test_what_a_manifest_says_falsely_keeps_nothing_from_coming_back(kept: Ledge
     """What others need is mended; of the version that says it, which nothing mends, a problem is left."""
     label = lie(kept, about, kept.get("iris"), kept.get("weights", 1))
     for kind in ("chunks", "packs", "tables"):
-        damage(stored(kept, kind))
+        damage(objects_of(kept, kind)[-1])
     plan = plan_repair(kept, find_source(kept, str(kept.path.parent / "copy")))
     assert not plan.is_enough
-    report = repair(kept, str(kept.path.parent / "copy")).report
+    report = repair(kept).report
     assert {(label,)} == {problem.versions for problem in report.problems}
 
 
@@ -110,7 +75,7 @@ def test_a_deleted_store_comes_back(kept: Ledger) -> None:
     """Where the whole store is gone, a repair fills it again."""
     expected = values_of(kept)
     shutil.rmtree(store_of(kept))
-    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert repair(kept).report.ok
     assert expected == values_of(kept)
 
 
@@ -191,7 +156,7 @@ def test_objects_of_the_history_come_back(kept: Ledger, hurt: Callable[[Ledger],
     expected, tip = values_of(kept), git(kept, "rev-parse", "main")
     hurt(kept)
     assert not kept.verify().ok
-    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert repair(kept).report.ok
     assert (expected, tip) == (values_of(kept), git(kept, "rev-parse", "main"))
     assert "5" == str(kept.save(1, "iris").position + 3)
 
@@ -206,7 +171,7 @@ def test_a_plan_tells_which_objects_of_the_history_are_nowhere(kept: Ledger, tmp
         plan = plan_repair(kept, find_source(kept, str(source)))
         told.append((len(plan.history.fetched), len(plan.history.lost), plan.is_empty, plan.is_enough))
     assert [(1, 0, False, True), (0, 1, True, False)] == told
-    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert repair(kept).report.ok
 
 
 def test_a_bare_repository_gives_the_history(kept: Ledger) -> None:
@@ -229,7 +194,7 @@ def test_good_objects_that_only_a_bad_file_has_are_taken_along(kept: Ledger) -> 
     pack.chmod(0o644)
     pack.write_bytes(data)
     assert not Ledger.open(kept.path).verify().ok
-    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert repair(kept).report.ok
     assert "only here" == Ledger.open(kept.path).load("iris")
 
 
@@ -272,7 +237,7 @@ def test_what_is_no_folder_of_objects_makes_way(kept: Ledger, folder: str, spoil
     shutil.rmtree(place, ignore_errors=True)
     spoil(place)
     assert f"objects/{folder}" in {problem.object for problem in kept.verify().problems}
-    found = repair(kept, str(kept.path.parent / "copy"))
+    found = repair(kept)
     assert found.report.ok
     assert expected == values_of(kept)
     assert os.path.lexists(found.quarantine / f"history/objects/{folder}")
@@ -283,10 +248,10 @@ def test_what_is_no_folder_of_objects_makes_way(kept: Ledger, folder: str, spoil
 def test_what_is_no_file_in_the_store_makes_way(kept: Ledger, kind: str, spoil: Callable[[Path], None]) -> None:
     """It lies in the quarantine, and the good copy in its place."""
     before, expected = files_below(store_of(kept)), values_of(kept)
-    path = stored(kept, kind)
+    path = objects_of(kept, kind)[-1]
     path.unlink()
     spoil(path)
-    found = repair(kept, str(kept.path.parent / "copy"))
+    found = repair(kept)
     assert found.report.ok
     assert (before, expected) == (files_below(store_of(kept)), values_of(kept))
     assert os.path.lexists(found.quarantine / path.relative_to(kept.path))
@@ -300,10 +265,10 @@ def test_what_is_no_folder_in_the_store_makes_way(
 ) -> None:
     """It lies in the quarantine, and the folder with the good copies in its place."""
     before, expected = files_below(store_of(kept)), values_of(kept)
-    folder = stored(kept, kind).parents[level]
+    folder = objects_of(kept, kind)[-1].parents[level]
     shutil.rmtree(folder)
     spoil(folder)
-    found = repair(kept, str(kept.path.parent / "copy"))
+    found = repair(kept)
     assert found.report.ok
     assert (before, expected) == (files_below(store_of(kept)), values_of(kept))
     assert os.path.lexists(found.quarantine / folder.relative_to(kept.path))
@@ -324,7 +289,7 @@ def test_loose_objects_beside_one_that_cannot_be_read_stay(kept: Ledger) -> None
     path = kept.git_dir / "objects" / old[:2] / old[2:]
     path.unlink()
     _circle(path)
-    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert repair(kept).report.ok
     assert "blob" == git(kept, "cat-file", "-t", late)
 
 
@@ -347,7 +312,7 @@ def test_a_ref_to_what_a_sync_refused_makes_way_where_that_is_lost(kept: Ledger)
     """No source has it, and Git complains of the ref as long as it is there."""
     (refused := kept.git_dir / "refs" / "ledger" / "quarantine").mkdir(parents=True)
     (refused / ("1" * 40)).write_text("1" * 40 + "\n")
-    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert repair(kept).report.ok
     assert not (refused / ("1" * 40)).exists()
 
 
@@ -358,7 +323,7 @@ def test_a_pack_whose_index_cannot_be_read_stays(kept: Ledger) -> None:
     [index] = set((kept.git_dir / "objects" / "pack").glob("*.idx")) - before
     index.unlink()
     _fill(index)
-    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert repair(kept).report.ok
     assert "only here" == Ledger.open(kept.path).load("iris")
 
 
@@ -370,84 +335,14 @@ def test_an_index_that_misses_nothing_is_made_again(kept: Ledger) -> None:
     data[1032 + 20 * count] ^= 1
     index.chmod(0o644)
     index.write_bytes(data)
-    found = repair(kept, str(kept.path.parent / "copy"))
+    found = repair(kept)
     assert found.report.ok
     assert {f"history/objects/pack/{index.name}": bytes(data)} == files_below(found.quarantine)
 
 
-def test_the_source_may_hold_the_chunks_elsewhere(kept: Ledger, tmp_path: Path) -> None:
-    """Another ledger saved the same bytes in other packs: they come with the table that says so."""
-    other = Ledger.init(tmp_path / "other" / ".ledger")
-    weights = noise(700_000)
-    other.save(weights + b"more", "weights")
-    other.save(weights, "weights")
-    for path in (store_of(kept) / "packs").rglob("*"):
-        if path.is_file():
-            damage(path)
-    report = repair(kept, str(other.path)).report
-    assert report.ok
-    assert [weights, weights + b"more"] == [version.load() for version in Ledger.open(kept.path).versions("weights")]
-
-
-def test_a_source_without_the_table_gives_the_packs(kept: Ledger) -> None:
-    """Two backups, each with damage of its own: the table that is whole here says where the chunks lie there."""
-    copy = Ledger.open(kept.path.parent / "copy")
-    expected = values_of(kept)
-    damage(stored(kept, "packs"))
-    for path in (store_of(copy) / "tables").rglob("*"):
-        if path.is_file():
-            damage(path)
-    assert repair(kept, str(copy.path)).report.ok
-    assert expected == values_of(kept)
-
-
-def test_the_table_may_lie_in_the_store_of_a_remote(kept: Ledger, tmp_path: Path) -> None:
-    """A clone that reads from a hub which has lost its packs: whoever has the packs alone can make all of it whole."""
-    hub, copy = new_hub(tmp_path), Ledger.open(kept.path.parent / "copy")
-    write_remote(kept.path, "origin", str(hub))
-    Ledger.open(kept.path).sync()
-    clone = Ledger.clone(str(hub), tmp_path / "clone")
-    shutil.rmtree(hub / "ledger-store" / "packs")
-    shutil.rmtree(store_of(copy) / "tables")
-    plan = plan_repair(clone, find_source(clone, str(copy.path)))
-    assert ((), True) == (plan.hopeless, plan.is_enough)
-    assert repair(clone, str(copy.path)).report.ok
-    assert values_of(Ledger.open(kept.path)) == values_of(Ledger.open(clone.path))
-
-
-def test_a_damaged_source_is_no_help(kept: Ledger) -> None:
-    """What the source cannot give whole is not taken: the plan says so, and nothing changes."""
-    copy = Ledger.open(kept.path.parent / "copy")
-    for ledger in (kept, copy):
-        damage(stored(ledger, "packs"))
-    before = files_below(kept.path)
-    plan = plan_repair(kept, find_source(kept, str(copy.path)))
-    assert (["weights@1"], ()) == (list(plan.hopeless)[:1], plan.contents)
-    assert (True, False) == (plan.is_empty, plan.is_enough)
-    assert before == files_below(kept.path)
-    shutil.copy(next(iter((copy.path / "history.git").glob("HEAD"))), kept.git_dir / "HEAD")
-
-
-def test_a_damaged_pack_gives_what_is_sound_in_it(kept: Ledger) -> None:
-    """A version whose chunks in it are sound is brought back without the others."""
-    data, before = noise(400_000, seed=5), {*store_of(kept).glob("packs/*/*")}
-    kept.save(data, "big")
-    [pack] = {*store_of(kept).glob("packs/*/*")} - before
-    kept.save(data[200_000:], "big")
-    copy = kept.path.parent / "other"
-    shutil.copytree(kept.path, copy)
-    harmed = copy / pack.relative_to(kept.path)
-    harmed.chmod(0o644)
-    harmed.write_bytes(b"damaged" + harmed.read_bytes()[7:])
-    pack.unlink()
-    assert ("big@1",) == plan_repair(kept, find_source(kept, str(copy))).hopeless
-    assert {"big@1"} == {version for problem in repair(kept, str(copy)).report.problems for version in problem.versions}
-    assert data[200_000:] == kept.load("big", 2)
-
-
 def test_a_plan_changes_nothing(kept: Ledger) -> None:
     """Planning reads both sides and writes nowhere."""
-    damage(stored(kept, "packs"))
+    damage(objects_of(kept, "packs")[-1])
     before = files_below(kept.path.parent)
     plan = plan_repair(kept, find_source(kept, str(kept.path.parent / "copy")))
     assert (False, True) == (plan.is_empty, plan.is_enough)
@@ -460,34 +355,9 @@ def test_a_sound_ledger_needs_nothing(kept: Ledger) -> None:
     assert (True, True, ()) == (plan.is_empty, plan.is_enough, plan.problems)
 
 
-def test_what_no_source_has_is_left_and_said(kept: Ledger) -> None:
-    """A record in the wrong place, and a store that cannot be told from another one, are for a person to look at."""
-    source = find_source(kept, str(kept.path.parent / "copy"))
-    (store_of(kept) / "store.json").write_bytes(b"{")
-    plan = plan_repair(kept, source)
-    assert (True, False) == (plan.is_empty, plan.is_enough)
-    shutil.copy(kept.path.parent / "copy" / "store" / "store.json", store_of(kept))
-    plant(kept, {"artifacts/astray.json": b"{}"})
-    plan = plan_repair(kept, source)
-    assert (True, False) == (plan.is_empty, plan.is_enough)
-
-
-@pytest.mark.parametrize("kind", ["chunks", "packs", "tables"])
-def test_what_the_source_lost_since_the_plan_is_told(kept: Ledger, kind: str) -> None:
-    """Its copy is no longer there to be compared with what is bad here, which stays."""
-    path = stored(kept, kind)
-    damage(path)
-    bad, fresh = path.read_bytes(), Ledger.open(kept.path)
-    plan = plan_repair(fresh, find_source(fresh, str(kept.path.parent / "copy")))
-    (kept.path.parent / "copy" / path.relative_to(kept.path)).unlink()
-    with pytest.raises(IntegrityError):
-        execute_repair(fresh, plan, now=NOW)
-    assert bad == path.read_bytes()
-
-
 def test_a_repair_is_done_again_without_harm(kept: Ledger) -> None:
     """The same plan executed twice, as after a crash in the middle, gives the same ledger."""
-    damage(stored(kept, "packs"))
+    damage(objects_of(kept, "packs")[-1])
     damage_every_pack(kept)
     plan = plan_repair(kept, find_source(kept, str(kept.path.parent / "copy")))
     for _ in range(2):
@@ -496,59 +366,12 @@ def test_a_repair_is_done_again_without_harm(kept: Ledger) -> None:
 
 def test_who_waits_for_the_lock_is_woken(kept: Ledger) -> None:
     """A writer that waits while a ledger is repaired is told when the lock is free."""
-    damage(stored(kept, "packs"))
+    damage(objects_of(kept, "packs")[-1])
     (queue := kept.path / "queue").mkdir()
     with closing(Ticket(queue, b"")) as ticket:
         assert not ticket.wait(0)
-        assert repair(kept, str(kept.path.parent / "copy")).report.ok
+        assert repair(kept).report.ok
         assert ticket.wait(0)
-
-
-def test_a_source_may_need_a_password(kept: Ledger) -> None:
-    """It is read and written nowhere: so its URL may have what that of a store may have, which is not shown."""
-    url = f"memory://ada:canary@{kept.path.parent.name}"
-    Ledger.init(kept.path.parent / "other", store=url)
-    source = find_source(kept, url)
-    assert source.store is not None
-    assert "canary" not in source.where
-
-
-def test_a_source_that_is_none_is_refused(kept: Ledger, tmp_path: Path) -> None:
-    """A folder that is neither a store nor a ledger, and the ledger itself."""
-    with pytest.raises(LedgerNotFoundError, match="neither a store nor a ledger"):
-        find_source(kept, str(tmp_path))
-    with pytest.raises(ArgumentError, match="this ledger itself"):
-        find_source(kept, str(kept.path))
-
-
-def test_a_source_that_cannot_be_asked_is_not_called_none(kept: Ledger) -> None:
-    """Nobody is sent to look for another one."""
-    with served(store_of(kept), parts=False) as url, pytest.raises(StorageError, match="Range request not supported"):
-        find_source(kept, url)
-
-
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [
-        (Fault("answer", status=503, code="SlowDown"), StoreUnavailableError),
-        (Fault("answer", status=403, code="ExpiredToken"), StoreAccessError),
-    ],
-    ids=["away", "closed"],
-)
-def test_a_source_that_fails_meanwhile_is_not_called_empty(
-    kept: Ledger, bucket: Bucket, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, fault: Fault, kind: type[LedgerError]
-) -> None:
-    """What a bucket did not answer is its own error, and not said to be lost; asked later, it mends."""
-    monkeypatch.setattr("ledger.blobs.retrying._FIRST_PAUSE", 0.0)
-    for key, data in files_below(store_of(kept)).items():
-        bucket.plant(key, data)
-    stored(kept, "packs").unlink()
-    source = find_source(kept, bucket.url)
-    proxy.plan = on(fault)
-    with pytest.raises(kind):
-        plan_repair(kept, source)
-    proxy.plan = nothing
-    assert repair(kept, bucket.url).report.ok
 
 
 @pytest.mark.parametrize("count", [6, pytest.param(1_000, marks=LONG)])
@@ -575,7 +398,7 @@ def test_a_history_that_was_cut_off_is_whole_again(kept: Ledger) -> None:
     (kept.git_dir / "shallow").write_text(git(kept, "rev-parse", "main") + "\n")
     git(kept, "gc", "--prune=now", "--quiet")
     assert 1 == len(git(kept, "rev-list", "main").split())
-    found = repair(kept, str(kept.path.parent / "copy"))
+    found = repair(kept)
     assert found.report.ok
     assert ["history/shallow"] == list(files_below(found.quarantine))
     assert before == git(kept, "rev-list", "main")
@@ -597,7 +420,7 @@ def test_what_lies_behind_a_link_stays(kept: Ledger, tmp_path: Path, place: str)
     link = kept.git_dir / place
     link.parent.mkdir(exist_ok=True)
     link.symlink_to(own)
-    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert repair(kept).report.ok
     assert ["letter"] == os.listdir(own)
 
 
@@ -609,7 +432,7 @@ def test_layers_that_build_on_a_damaged_one_go_with_it(kept: Ledger, place: str)
     for name in ("multi-pack-index-chain", "commit-graph-chain", "layer"):
         (layers / name).write_bytes(b"1" * 40)
     assert [f"{place}/layer"] == [problem.object for problem in Ledger.open(kept.path).verify().problems]
-    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert repair(kept).report.ok
     assert [] == list(layers.iterdir())
 
 
@@ -617,5 +440,5 @@ def test_an_index_over_packs_goes_with_a_pack(kept: Ledger) -> None:
     """Git's index over several packs names those that a repair takes away, and its check would complain."""
     git(kept, "multi-pack-index", "write")
     damage(max((kept.git_dir / "objects" / "pack").glob("*.pack")))
-    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert repair(kept).report.ok
     assert not (kept.git_dir / "objects" / "pack" / "multi-pack-index").exists()
