@@ -23,6 +23,7 @@ from ledger.materializers.base import BaseMaterializer, highest_trust
 from ledger.materializers.files import Files
 from ledger.materializers.known_types import FACTORIES, fields_of, is_named_tuple, is_plain_dataclass, slots_of
 from ledger.materializers.leaves import encode_leaf
+from ledger.materializers.places import tell_place
 from ledger.materializers.registry import DATACLASS, is_built_in, materializer_for, qualified_name
 from ledger.materializers.values import save_value
 from ledger.records import MetadataEntry
@@ -43,7 +44,7 @@ _FACTORY_NAMES: dict[type | None, str | None] = {None: None, **{kind: kind.__nam
 class TreeEncoder:
     """Turns one value into JSON; elements without a JSON form go to sub folders of ``files``.
 
-    Without ``files`` there is nowhere for them to go, and they are an error.
+    Without ``files`` there is nowhere for them to go, and they are an error. One that has failed is of no more use.
     ``trust`` is the highest trust class that reading the elements asks for.
     """
 
@@ -51,6 +52,7 @@ class TreeEncoder:
         self._files = files
         self._saved = 0
         self._above: set[int] = set()
+        self._chain: list[object] = []  # what is being written, each held by the one before
         self.trust = TrustClass.DATA
         # Remembered by class: a value may have very many elements of few classes.
         self._materializer_for: Callable[[type], type[BaseMaterializer]] = cache(materializer_for)
@@ -64,11 +66,18 @@ class TreeEncoder:
             deque: lambda held: {"$deque": [held.maxlen, self._list([*held])]},
             **dict.fromkeys(_PAIRED, self._special_dict),
             defaultdict: lambda held: {"$defaultdict": [_FACTORY_NAMES[held.default_factory], self._pairs(held)]},
-            MetadataEntry: lambda entry: self.encode(entry.value),
+            MetadataEntry: lambda entry: self._encode(entry.value),
         }
 
     def encode(self, value: Any) -> Json:
-        """The JSON of a value; `MaterializerError` if it holds itself, or an element that cannot be saved."""
+        """The JSON of a value; `MaterializerError`, which says where, if it holds itself or what cannot be saved."""
+        try:
+            return self._encode(value)
+        except MaterializerError as error:
+            tell_place(error, self._chain)
+            raise
+
+    def _encode(self, value: Any) -> Json:
         if value is None:
             return None
         kind = type(value)
@@ -83,10 +92,9 @@ class TreeEncoder:
         if form is None:
             return self._save_element(value)
         self._enter(value)
-        try:
-            return form(value)
-        finally:
-            self._above.remove(id(value))
+        tree = form(value)
+        self._leave(value)
+        return tree
 
     def _form_of(self, value: object) -> Callable[[Any], Json] | None:
         """How a value with elements is written, or ``None`` if its materializer writes it."""
@@ -110,6 +118,7 @@ class TreeEncoder:
 
     def _enter(self, value: object) -> None:
         """Note a container while its elements are written, so that meeting it again is noticed."""
+        self._chain.append(value)
         if id(value) in self._above:
             raise MaterializerError(
                 f"a value of type {qualified_name(type(value))} that contains itself cannot be saved",
@@ -121,18 +130,22 @@ class TreeEncoder:
             )
         self._above.add(id(value))
 
+    def _leave(self, value: object) -> None:
+        self._chain.pop()
+        self._above.remove(id(value))
+
     def _list(self, value: list[Any]) -> Json:
-        return value if are_plain(value) else [self.encode(element) for element in value]
+        return value if are_plain(value) else [self._encode(element) for element in value]
 
     def _dict(self, value: dict[Any, Any]) -> Json:
         if {str}.issuperset(map(type, value)) and (are_plain(value) or all(map(_is_plain_text, value))):
-            return {f"${key}" if key.startswith("$") else key: self.encode(held) for key, held in value.items()}
+            return {f"${key}" if key.startswith("$") else key: self._encode(held) for key, held in value.items()}
         return {"$dict": self._pairs(value)}
 
     def _pairs(self, value: dict[Any, Any]) -> Json:
         pairs = []
         for key, held in value.items():  # no comprehension, which would be one frame more for a level of nesting
-            pairs.append([self.encode(key), self.encode(held)])
+            pairs.append([self._encode(key), self._encode(held)])
         return pairs
 
     def _sequence(self, value: Any) -> Json:
@@ -149,13 +162,13 @@ class TreeEncoder:
 
     def _named_tuple(self, value: Any) -> Json:
         names = vars(type(value))["_fields"]
-        fields = [[name, self.encode(held)] for name, held in zip(names, tuple.__iter__(value), strict=True)]
+        fields = [[name, self._encode(held)] for name, held in zip(names, tuple.__iter__(value), strict=True)]
         return {"$namedtuple": [self._name_of(type(value)), fields]}
 
     def _dataclass(self, value: Any) -> Json:
         kind = type(value)
         held_by_name = _attributes(value, self._fields_of(kind), self._slots_of(kind))
-        fields = {name: self.encode(held) for name, held in held_by_name.items()}
+        fields = {name: self._encode(held) for name, held in held_by_name.items()}
         return {"$dataclass": [self._name_of(kind), fields]}
 
     def _object_array(self, value: Any) -> Json:
@@ -174,8 +187,9 @@ class TreeEncoder:
     def _data_only(self, element: Any) -> Json:
         """An element of an array of objects, which is never pickled, not even as a last resort."""
         before, self.trust = self.trust, TrustClass.DATA
-        encoded = self.encode(element)
+        encoded = self._encode(element)
         if self.trust is TrustClass.CODE:
+            self._chain.append(element)
             raise MaterializerError(
                 f"an array of objects holds a value of type {qualified_name(type(element))}, "
                 "which only pickle could save",
@@ -187,6 +201,7 @@ class TreeEncoder:
 
     def _save_element(self, value: Any) -> Json:
         """Leave an element to its own materializer, in the next sub folder."""
+        self._enter(value)
         if self._files is None:
             raise MaterializerError(
                 f"a value of type {qualified_name(type(value))} has no form in JSON",
@@ -195,11 +210,8 @@ class TreeEncoder:
             )
         name = str(self._saved)
         self._saved += 1
-        self._enter(value)
-        try:
-            saved = save_value(value, self._files.below(name), extract_metadata=False)
-        finally:
-            self._above.remove(id(value))
+        saved = save_value(value, self._files.below(name), extract_metadata=False)
+        self._leave(value)
         self.trust = highest_trust(self.trust, saved.trust)
         return {"$item": name, "materializer": saved.key, "type": saved.data_type}
 

@@ -19,6 +19,7 @@ from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder
 from ledger.materializers.files import Files
+from ledger.materializers.places import tell_place
 from ledger.materializers.registry import LAST_RESORT, TENSORS, materializer_named, qualified_name
 
 FILE = "tensors.safetensors"
@@ -41,7 +42,11 @@ class TorchTensorMaterializer(BaseMaterializer):
             self.save_as(materializer_named(LAST_RESORT), value)
             return
         for tensor in value.values() if isinstance(value, dict) else [value]:
-            _check_class(tensor)
+            try:
+                _check_class(tensor)
+            except MaterializerError as error:
+                tell_place(error, [value, tensor])
+                raise
         if isinstance(value, dict):
             facts: dict[str, Json] = {"kind": type(value).__name__, "order": list(value)}
             modules = getattr(value, "_metadata", None)  # versions of the modules that made a state dict
