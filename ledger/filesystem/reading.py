@@ -65,7 +65,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
             )
         super().__init__(**options)
         # At once: libraries take the error of a missing ledger for that of a missing file, and do not show it.
-        self._given = Ledger.open(ledger_dir) if ledger_dir is not None else None
+        self._given = Ledger.open(os.fspath(ledger_dir)) if ledger_dir is not None else None
         self._known: dict[tuple[str, str, str], tuple[ArtifactVersion, VersionFolders]] = {}
 
     @classmethod
