@@ -14,7 +14,7 @@ from ledger.history.history import History
 from ledger.history.kinds import COMMIT
 from ledger.history.refs import BRANCH, PACKED_REFS, read_packed
 from ledger.history.soundness import GitFault, unreadable
-from ledger.history.tips import RefFiles, names_object, read_ref_files, read_tips
+from ledger.history.tips import names_object, read_ref_files, read_tips
 from ledger.ids import CommitId
 
 _OUR_OWN = "refs/ledger/"
@@ -29,29 +29,50 @@ _PACKED_REFS = re.compile(
 
 def check_refs(history: History, name: str) -> Iterator[GitFault]:
     """What is wrong with ``refs``, ``packed-refs`` or ``logs``, or with what they name."""
-    git_dir = history.git_dir
     if name == PACKED_REFS:
-        # A ref's own file wins over its line in packed-refs: what that line names may be gone.
-        loose = read_ref_files(git_dir, "refs").texts
-        yield from _check_packed(git_dir / name)
-        found = [(ref, text) for ref, text in read_packed(git_dir) if ref not in loose]
-    elif name == "logs":
-        logs = read_ref_files(git_dir, name)
-        yield from _check_logs(git_dir, logs)
-        found = [(f"{log} in the log", id) for log, text in logs.texts.items() for id in _logged(text)]
+        return _check_packed(history)
+    return _check_logs(history) if name == "logs" else _check_files(history)
+
+
+def _check_files(history: History) -> Iterator[GitFault]:
+    git_dir = history.git_dir
+    refs = read_ref_files(git_dir, "refs")
+    if BRANCH not in read_tips(git_dir).commits and not any(unread.name == BRANCH for unread in refs.unread):
+        yield GitFault(BRANCH, "missing", f"the history {git_dir} has lost its branch {BRANCH}")
+    yield from (unread.fault for unread in refs.unread)
+    for ref, text in refs.texts.items():
+        may_point = ref != BRANCH and not ref.startswith(_OUR_OWN)
+        if not (may_point and _POINTER.fullmatch(text)):  # what it points to is a ref itself
+            yield from _check_text(history, ref, text, end="\n")
+
+
+def _check_packed(history: History) -> Iterator[GitFault]:
+    git_dir = history.git_dir
+    # A ref's own file wins over its line in packed-refs: what that line names may be gone.
+    loose = read_ref_files(git_dir, "refs").texts
+    yield from _check_list(git_dir / PACKED_REFS)
+    for ref, text in read_packed(git_dir):
+        if ref not in loose:
+            yield from _check_text(history, ref, text, end="")
+
+
+def _check_logs(history: History) -> Iterator[GitFault]:
+    logs = read_ref_files(history.git_dir, "logs")
+    for log, text in logs.texts.items():
+        if text and not all(_LOG_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")):
+            yield GitFault(log, "corrupt", f"{history.git_dir / log} is not a log of a ref")
+    yield from (unread.fault for unread in logs.unread)
+    for log, text in logs.texts.items():
+        for id in _logged(text):
+            yield from _check_target(history, f"{log} in the log", id)
+
+
+def _check_text(history: History, ref: str, text: str, *, end: str) -> Iterator[GitFault]:
+    """What a ref holds is an object's id with this end, and what it names is sound."""
+    if names_object(text) and text.endswith(end):
+        yield from _check_target(history, ref, CommitId(text.strip()))
     else:
-        refs = read_ref_files(git_dir, name)
-        if BRANCH not in read_tips(git_dir).commits and not any(unread.name == BRANCH for unread in refs.unread):
-            yield GitFault(BRANCH, "missing", f"the history {git_dir} has lost its branch {BRANCH}")
-        yield from (unread.fault for unread in refs.unread)
-        found = list(refs.texts.items())
-    for ref, text in found:
-        if ref != BRANCH and not ref.startswith(_OUR_OWN) and _POINTER.fullmatch(text):
-            continue  # what it points to is a ref itself
-        if not names_object(text) or (name == "refs" and not text.endswith("\n")):
-            yield GitFault(ref, "corrupt", f"{git_dir / ref} holds {text[:60]!r}, not a commit")
-        else:
-            yield from _check_target(history, ref, CommitId(text.strip()))
+        yield GitFault(ref, "corrupt", f"{history.git_dir / ref} holds {text[:60]!r}, not a commit")
 
 
 def _check_target(history: History, ref: str, id: CommitId) -> Iterator[GitFault]:
@@ -65,21 +86,14 @@ def _check_target(history: History, ref: str, id: CommitId) -> Iterator[GitFault
         yield GitFault(ref, "corrupt", f"{ref} names {id}, which is no commit")
 
 
-def _logged(text: str) -> Iterator[str]:
+def _logged(text: str) -> Iterator[CommitId]:
     """The commits that a log of a ref names."""
     for line in text.splitlines():
         if _LOG_LINE.fullmatch(line):
-            yield from (id for id in line.split(" ", 2)[:2] if id.strip("0"))
+            yield from (CommitId(id) for id in line.split(" ", 2)[:2] if id.strip("0"))
 
 
-def _check_logs(git_dir: Path, logs: RefFiles) -> Iterator[GitFault]:
-    for log, text in logs.texts.items():
-        if text and not all(_LOG_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")):
-            yield GitFault(log, "corrupt", f"{git_dir / log} is not a log of a ref")
-    yield from (unread.fault for unread in logs.unread)
-
-
-def _check_packed(path: Path) -> Iterator[GitFault]:
+def _check_list(path: Path) -> Iterator[GitFault]:
     try:
         text = read_file(path).decode(errors="replace")
     except FileNotFoundError:
