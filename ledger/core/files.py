@@ -160,8 +160,8 @@ class LoadingFiles:
 
     def below(self, prefix: str) -> "LoadingFiles":
         """The same content, below a sub folder."""
-        lead = f"{self._prefix}{prefix}/"
-        return LoadingFiles(self._reader, self._all, ask=self._ask, local_of=self._local_of, prefix=lead)
+        full = f"{self._prefix}{prefix}/"
+        return LoadingFiles(self._reader, self._all, ask=self._ask, local_of=self._local_of, prefix=full)
 
     def require_trust(self, what: str) -> None:
         """Raise `UntrustedArtifactError` unless this user trusts the content."""

@@ -38,10 +38,10 @@ def parse_address(text: str, is_artifact: Callable[[str], bool]) -> Address | No
 
 def names_below(text: str, names: Iterable[str]) -> list[str]:
     """The paths, each once, that lead one step on from a path to names that begin with it; sorted as the names are."""
-    lead = f"{text}/" if text else ""
-    start = unquote(lead)
+    prefix = f"{text}/" if text else ""
+    start = unquote(prefix)
     below = (name.removeprefix(start) for name in names if name.startswith(start))
-    return list(dict.fromkeys(lead + quote_name(name.partition("/")[0]) for name in below))
+    return list(dict.fromkeys(prefix + quote_name(name.partition("/")[0]) for name in below))
 
 
 def without_protocol(text: str) -> str:
