@@ -214,6 +214,19 @@ def test_the_caches_of_fsspec_keep_what_was_read(ledger: Ledger, tmp_path: Path,
         assert data[-20:] == file.read()
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # fsspec's, of its blocks
+def test_a_closed_file_lets_go_of_its_blocks(ledger: Ledger, tmp_path: Path) -> None:
+    """Whoever keeps a file that is closed keeps no file of fsspec's block cache open with it."""
+    path = ledger.save(b"bytes", "blob").files()[0].path
+    kept = tmp_path / "kept"
+    options: dict[str, Any] = {"ledger": {"ledger_dir": ledger.path}, "blockcache": {"cache_storage": str(kept)}}
+    file = fsspec.open(f"blockcache::ledger://blob@1/{path}", **options).open()
+    assert b"bytes" == file.read()
+    file.close()
+    descriptors = Path("/proc/self/fd").iterdir()
+    assert not [each for each in descriptors if os.path.realpath(each).startswith(f"{kept}/")]
+
+
 def test_only_what_is_touched_is_read(ledger: Ledger, files: LedgerFileSystem) -> None:
     """A read in the middle of a large file needs the chunks there and no other."""
     data = os.urandom(8 * MEBI)
