@@ -1,6 +1,10 @@
 """What a repair keeps of what was bad, and where; and what stays where it is."""
 
+import errno
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,29 @@ from ledger.history import mending
 from ledger.maintenance import QUARANTINE
 from tests.kit.ledgers import damage, damage_every_pack, files_below, git, objects_of, values_of
 from tests.kit.maintaining import repair
+
+IN_LITTLE = """
+import collections, gc, os, resource, sys
+from ledger import Ledger
+from ledger.errors import StorageError
+from ledger.history.upkeep import GitFault, plan_mending
+ledger, fault = Ledger.open(sys.argv[1]), GitFault("HEAD", "corrupt", "it is damaged")
+expected = plan_mending(ledger.workspace.afresh().history, None, [fault])
+assert (expected.fetched, expected.lost) == ((), ())
+gc.collect()
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+used = len(os.listdir("/proc/self/fd")) - 1
+found = collections.Counter()
+for more in range(12):
+    gc.collect()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + more, hard))
+    try:
+        plan = plan_mending(ledger.workspace.afresh().history, None, [fault])
+        found["as before" if plan == expected else str(plan)] += 1
+    except StorageError as error:
+        found[f"{type(error).__name__} {error.errno}"] += 1
+print(sorted(found))
+"""
 
 
 def damage_pack(ledger: Ledger) -> Path:
@@ -110,3 +137,12 @@ def test_good_objects_of_a_bad_pack_stay_under_its_name(kept: Ledger) -> None:
         assert "only here" == Ledger.open(kept.path).load("x")
         found += set(packs.glob("*.pack")) - before
     assert found[0] == found[1]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts its descriptors in /proc")
+def test_a_process_without_descriptors_calls_nothing_lost(kept: Ledger) -> None:
+    """An object whose pack could not be opened for want of descriptors may be sound: that is an error, and no plan."""
+    program = subprocess.run(
+        [sys.executable, "-c", IN_LITTLE, str(kept.path)], capture_output=True, text=True, check=True
+    )
+    assert str([f"StorageError {errno.EMFILE}", "as before"]) == program.stdout.strip()
