@@ -105,15 +105,18 @@ def test_what_a_manifest_says_falsely_changes_no_other(ledger: Ledger, file: Pat
     assert before == {label: after[label] for label in before}
 
 
-def test_versions_that_are_left_out_for_one_reason_are_one_warning(ledger: Ledger, file: Path) -> None:
+@pytest.mark.parametrize(("count", "told"), [(2, "a@1 and 1 more version are"), (3, "a@1 and 2 more versions are")])
+def test_versions_that_are_left_out_for_one_reason_are_one_warning(
+    ledger: Ledger, file: Path, count: int, told: str
+) -> None:
     """However many versions it touches, what is wrong is said once."""
-    for _ in range(3):
+    for _ in range(count):
         ledger.save(file, "a")
     (table,) = objects_of(ledger, "tables")
     table.unlink()
     with pytest.warns(UserWarning, match="is missing") as caught:
         ledger.usage()
-    assert ["a@1 and 2 more versions are left out"] == [str(each.message).split(":")[0] for each in caught]
+    assert [f"{told} left out"] == [str(each.message).split(":")[0] for each in caught]
 
 
 def test_a_missing_chunk_is_named(ledger: Ledger) -> None:
