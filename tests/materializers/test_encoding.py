@@ -5,7 +5,7 @@ import enum
 import json
 import tracemalloc
 from collections import Counter, OrderedDict, deque
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ledger import Ledger
 from ledger.enums import TrustClass
 from ledger.errors import MaterializerError
+from ledger.materializers import BaseMaterializer
 from ledger.materializers.atoms import are_plain
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder
@@ -138,6 +139,28 @@ def test_a_tuple_with_attributes_is_no_named_tuple(bench: Bench) -> None:
     with pytest.warns(UserWarning, match="cloudpickle"):
         loaded = bench.round_trip([value], trusted=True)[0]
     assert (Marked, (1, 2), "mm") == (type(loaded), loaded, loaded.unit)
+
+
+class Mood(enum.Enum):
+    GOOD = 1
+
+
+class MoodMaterializer(BaseMaterializer):
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (Mood,)
+
+    def save(self, value: Mood) -> None:
+        with self.open("mood.txt", "w") as file:
+            file.write(value.name.lower())
+
+    def load(self, data_type: type[Mood]) -> Mood:
+        with self.open("mood.txt") as file:
+            return data_type[file.read().upper()]
+
+
+def test_an_element_is_saved_by_the_users_own_materializer(bench: Bench) -> None:
+    """What a tree could hold as well is left to whoever is in charge of its type, in a container as alone."""
+    saved, held = bench.save([Mood.GOOD])
+    assert (b"good", [Mood.GOOD]) == (held["0/mood.txt"], bench.load(saved, held))
 
 
 def test_what_is_no_plain_value_is_told_where_only_those_have_a_place() -> None:

@@ -122,6 +122,14 @@ def test_texts_of_any_length_come_back(bench: Bench) -> None:
 
 
 @pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="numpy 1 has no texts of any length")
+@pytest.mark.parametrize("coerce", [True, False])
+def test_texts_of_any_length_keep_what_they_make_texts_of(bench: Bench, *, coerce: bool) -> None:
+    """A dtype that takes nothing but texts does so afterwards, where none is missing as well."""
+    array = np.array(["a"], dtype=np.dtypes.StringDType(coerce=coerce))
+    assert array.dtype == bench.round_trip(array).dtype
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="numpy 1 has no texts of any length")
 @pytest.mark.parametrize("missing", [None, float("nan"), "", "none"], ids=repr)
 def test_texts_of_any_length_keep_how_they_are_missing(bench: Bench, missing: Any) -> None:
     """A missing text comes back as what stood for it, in a dtype that misses and takes texts the same way."""
