@@ -55,7 +55,7 @@ class FsspecStore:
 
     def __init__(self, url: str) -> None:
         self._protocol = url.split("://", maxsplit=1)[0].rsplit("::", maxsplit=1)[-1]
-        self._url = _without_secrets(url)
+        self._url = _shown(url)
         self._files, root = _open_file_system(url, self._protocol)
         self._root = root.rstrip("/")
         # Few of the libraries below can serve two threads at once: that of SFTP waits for ever.
@@ -230,7 +230,7 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
 
     # A cached listing would answer "no" for an object that somebody else has put since.
     options = {"use_listings_cache": False} if protocol in _OBJECT_STORES else {}
-    shown = _without_secrets(url)
+    shown = _shown(url)
     _refuse_chained(url, shown)
     try:
         get_filesystem_class(protocol)
@@ -324,7 +324,7 @@ def _kinds(error: Exception) -> set[str]:
     return {kind.__name__ for kind in type(error).__mro__}
 
 
-def _without_secrets(url: str) -> str:
+def _shown(url: str) -> str:
     """A URL, or each of a chain of them, without user, password, query and final slash."""
     plain = re.sub(r"(?<=://)[^/]*@", "", re.split(r"[?#]", url, maxsplit=1)[0]).rstrip("/")
     return f"{plain}//" if plain.endswith(":") else plain
