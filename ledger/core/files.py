@@ -4,18 +4,15 @@
 stored; both know how to be a local folder for libraries that insist on one.
 """
 
-import atexit
 import io
-import os
-import sys
-import tempfile
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from ledger.blobs import ContentReader, ContentWriter
-from ledger.disk import is_folder, remove_folder, storage_errors, temporary_folder
+from ledger.core.scratch import fresh_folder
+from ledger.disk import is_folder, remove_folder, storage_errors
 from ledger.errors import ArgumentError, IntegrityError
 
 
@@ -43,7 +40,7 @@ class SavingFiles:
     def folder(self) -> Path:
         """A local folder whose files join the content when the value is saved."""
         if self._folder is None:
-            self._folder = _fresh_folder()
+            self._folder = fresh_folder()
         return self._folder
 
     def drop_folder(self) -> None:
@@ -140,7 +137,7 @@ class LoadingFiles:
     def folder(self) -> Path:
         """A local folder with copies of the files; it lasts as long as the process."""
         if self._folder is None:
-            self._folder = _fresh_folder() / "files"
+            self._folder = fresh_folder() / "files"
             self._reader.restore(self._folder, paths=self._all.below(self._prefix), strip=self._prefix)
         return self._folder
 
@@ -179,38 +176,9 @@ class LoadingFiles:
 
 def local_copy(reader: ContentReader, name: str) -> Path:
     """The path of a copy of registered data, a file or a folder of that name; it lasts as long as the process."""
-    folder = _fresh_folder()
+    folder = fresh_folder()
     if reader.is_one:
         reader.restore(folder / "files")
         return folder / "files" / name
     reader.restore(folder / name)
     return folder / name
-
-
-def _fresh_folder() -> Path:
-    with storage_errors(temporary_folder(), "make a folder in"):
-        return Path(tempfile.mkdtemp(dir=_scratch()))
-
-
-_scratches: dict[int, str] = {}
-"""For each process, because a fork has its parent's."""
-
-
-def _scratch() -> str:
-    """One folder per process for local files, removed when it ends; another one where somebody has cleaned it away."""
-    process = os.getpid()
-    folder = _scratches.get(process)
-    if folder is None or not os.path.isdir(folder):
-        folder = _scratches[process] = tempfile.mkdtemp(prefix="ledger-")
-        atexit.register(_remove_scratch, folder, process)
-        multiprocessing = sys.modules.get("multiprocessing.util")
-        if multiprocessing is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
-            # In a process of `multiprocessing` that was forked no exit handlers are called.
-            multiprocessing.Finalize(None, _remove_scratch, args=(folder, process), exitpriority=-1)
-    return folder
-
-
-def _remove_scratch(folder: str, process: int) -> None:
-    # A forked child inherits the registration, not the folder.
-    if os.getpid() == process:
-        remove_folder(folder)

@@ -1,0 +1,39 @@
+"""Folders on the local disk that a process makes for libraries that insist on files, gone when it ends."""
+
+import atexit
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from ledger.disk import remove_folder, storage_errors, temporary_folder
+
+
+def fresh_folder() -> Path:
+    """A new empty folder on the local disk; it lasts as long as the process, or until the caller removes it."""
+    with storage_errors(temporary_folder(), "make a folder in"):
+        return Path(tempfile.mkdtemp(dir=_scratch()))
+
+
+_scratches: dict[int, str] = {}
+"""For each process, because a fork has its parent's."""
+
+
+def _scratch() -> str:
+    """One folder per process for local files, removed when it ends; another one where somebody has cleaned it away."""
+    process = os.getpid()
+    folder = _scratches.get(process)
+    if folder is None or not os.path.isdir(folder):
+        folder = _scratches[process] = tempfile.mkdtemp(prefix="ledger-")
+        atexit.register(_remove_scratch, folder, process)
+        multiprocessing = sys.modules.get("multiprocessing.util")
+        if multiprocessing is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
+            # In a process of `multiprocessing` that was forked no exit handlers are called.
+            multiprocessing.Finalize(None, _remove_scratch, args=(folder, process), exitpriority=-1)
+    return folder
+
+
+def _remove_scratch(folder: str, process: int) -> None:
+    # A forked child inherits the registration, not the folder.
+    if os.getpid() == process:
+        remove_folder(folder)
