@@ -80,10 +80,12 @@ def test_any_part_is_what_the_store_gives(size: int, reads: list[tuple[int, int 
 
 @pytest.mark.parametrize("size", [0, 1, PIECE_SIZE - 1, PIECE_SIZE, PIECE_SIZE + 1, 2 * PIECE_SIZE])
 def test_what_was_put_is_read_from_the_cache(cache: ObjectCache, counted: Counted, size: int) -> None:
-    """What a process has put is not fetched; nor is what it has read."""
-    store = CachedStore(counted, cache)
+    """What a process has put is not fetched, be it read by itself or into memory; nor is what it has read."""
+    store, target = CachedStore(counted, cache), bytearray(size + 1)
     store.put(KEY, [noise(size)[: size // 3], noise(size)[size // 3 :]])
     assert (noise(size), []) == (store.get(KEY, 0, size + 1), counted.gets)
+    assert (size, []) == (store.get_into(KEY, 0, memoryview(target)), counted.gets)
+    assert noise(size) == target[:size]
     assert [noise(size)[-9:]] * 2 == [store.get(KEY, -9), CachedStore(counted, cache).get(KEY, -9)]
     assert 1 == len(counted.gets)
 
@@ -118,7 +120,7 @@ def test_presence_is_asked_of_the_store(cache: ObjectCache) -> None:
 
 @pytest.mark.parametrize("key", ["tables/00/" + "a" * 62, "data/file.csv"])
 def test_what_may_change_is_asked_of_the_store(cache: ObjectCache, key: str) -> None:
-    """A part of a table, or of a file that was registered in place, is what the store holds now."""
+    """A part of a table, or of a file that was registered in place, is what the store holds now; none is kept."""
     inner = memory_store()
     store, target = CachedStore(inner, cache), bytearray(3)
     for now in (b"old", b"new"):
@@ -126,6 +128,8 @@ def test_what_may_change_is_asked_of_the_store(cache: ObjectCache, key: str) -> 
         inner.put(key, [now])
         assert (now, now, now) == (store.get(key), store.get(key, 0, 3), store.get(key, -3))
         assert (3, now) == (store.get_into(key, 0, memoryview(target)), bytes(target))
+        store.put(key, [now])
+    assert 0 == cache.usage().files
 
 
 def test_nothing_is_left_of_what_was_replaced_or_deleted(cache: ObjectCache) -> None:
