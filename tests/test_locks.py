@@ -211,6 +211,28 @@ def test_a_hold_ends_with_its_owner_though_a_fork_lives(tmp_path: Path) -> None:
         os.waitpid(child, 0)
 
 
+@pytest.mark.skipif(not os.access("/proc/locks", os.R_OK), reason="only Linux tells who holds a file")
+def test_who_waits_in_vain_to_be_alone_is_told_who_holds_the_file(tmp_path: Path) -> None:
+    """All that hold it are named, as the holder of the ledger's lock is, and nobody that holds another file."""
+    path = tmp_path / "file"
+    other = tmp_path / "other"
+    for file in (path, other):
+        file.touch()
+    held = [Hold(path, timeout=1), Hold(other, timeout=1)]
+    reader = "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_SH); print(flush=True); input()"
+    command = [sys.executable, "-c", reader, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(LockTimeoutError) as caught, alone(path, timeout=0.05):
+            pass
+        process.communicate(b"\n")
+    pids = ", ".join(map(str, sorted([os.getpid(), process.pid])))
+    assert str(caught.value).endswith(f"held by pid {pids} on {socket.gethostname()}")
+    for hold in held:
+        hold.let_go()
+
+
 def test_who_comes_later_lets_who_waits_to_be_alone_go_first(tmp_path: Path) -> None:
     """Else those who hold one after the other would leave no gap; what one that died has left keeps nobody waiting."""
     path, order = tmp_path / "held", list[str]()

@@ -158,9 +158,11 @@ def _flock(file: OwnFile, kind: int, path: str | os.PathLike[str], timeout: floa
             fcntl.flock(file.descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if time.monotonic() > deadline:
+                holders = _holders(file)
                 raise LockTimeoutError(
-                    f"{path} is in use: waited {timeout:g} s for other processes that save or remove",
-                    hint="try again when they are done; nothing was changed",
+                    f"{path} is in use: waited {timeout:g} s for others that save or remove, held by {holders}",
+                    hint="try again when they are done, or end them; nothing was changed",
+                    holder=holders,
                     path=os.fspath(path),
                 ) from error
             time.sleep(_POLL_SECONDS)
@@ -170,3 +172,16 @@ def _flock(file: OwnFile, kind: int, path: str | os.PathLike[str], timeout: floa
             raise storage_error(error, path, "lock") from error
         else:
             return
+
+
+def _holders(file: OwnFile) -> str:
+    """Who has a lock on an open file, as the holder of the writers' lock is named; only Linux tells."""
+    status = os.fstat(file.descriptor)
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    try:
+        locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    except OSError:
+        locks = []
+    # Those of another namespace have no pid here.
+    pids = sorted({int(pid) for _, kind, _, _, pid, where, *_ in locks if kind == "FLOCK" and where == place} - {0})
+    return f"pid {', '.join(map(str, pids))} on {os.uname().nodename}" if pids else "other processes"
