@@ -73,7 +73,7 @@ class RemoteStores:
     @cached_property
     def stores(self) -> tuple[Store, ...]:
         """The stores themselves; one that is away, or cannot be opened, is an error when it is asked."""
-        return tuple(map(self._opened, self._remote_of))
+        return tuple(map(self._open_or_defer, self._remote_of))
 
     def behind(self, own: Store) -> Store:
         """A store, and these behind it, to read from."""
@@ -113,9 +113,12 @@ class RemoteStores:
 
     @cached_property
     def _optional(self) -> tuple[Store, ...]:
-        return tuple(OptionalStore(without_secrets(url), functools.partial(self._open, url)) for url in self._remote_of)
+        return tuple(
+            OptionalStore(without_secrets(url), functools.partial(self._open_noted, url)) for url in self._remote_of
+        )
 
-    def _opened(self, url: str) -> Store:
+    def _open_or_defer(self, url: str) -> Store:
+        """A store to read from, or one that is opened when it is asked, if it cannot be now."""
         try:
             store = self._open_as_it_is(url)
         except (ConfigError, MissingDependencyError, StorageError):
@@ -132,8 +135,8 @@ class RemoteStores:
         self._forget()
         return store
 
-    def _open(self, url: str) -> Store:
-        """A store; one in a folder is checked to be the one that is noted, as its disk may be away."""
+    def _open_noted(self, url: str) -> Store:
+        """A store for a save; one in a folder is checked to be the one that is noted, as its disk may be away."""
         with self._setting_of(url):
             store = open_store(url, cache=self._cache, attempts=1)
         if isinstance(store, LocalStore):
