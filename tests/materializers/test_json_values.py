@@ -580,8 +580,9 @@ def test_metadata_of_numbers_and_containers(bench: Bench) -> None:
 
 
 def test_an_integer_of_any_length_comes_back(bench: Bench) -> None:
-    """Integers too long for Python to write in decimal are kept exactly."""
-    assert bench.round_trip(-(10**5000)) == -(10**5000)
+    """Integers too long for Python to write in decimal are kept exactly, and those that are just not too long."""
+    for digits in (4299, 4300, 4301, 5000):
+        assert bench.round_trip(-(10**digits)) == -(10**digits)
 
 
 def test_large_bytes_in_a_container_are_a_file(bench: Bench) -> None:

@@ -14,6 +14,7 @@ from ledger.enums import ArtifactType, TrustClass
 from ledger.errors import MaterializerError, MissingDependencyError, UntrustedArtifactError
 from tests.kit.materializing import Bench, MaterializerContract
 
+np = pytest.importorskip("numpy")
 pytest.importorskip("skops")
 base = pytest.importorskip("sklearn.base")
 random = pytest.importorskip("numpy.random")
@@ -55,6 +56,13 @@ def test_a_type_beyond_the_allow_list_asks_for_trust(bench: Bench) -> None:
     with pytest.raises(UntrustedArtifactError, match="Doubler"):
         bench.load(saved, held)
     assert bench.load(saved, held, trusted=True).factor == 3
+
+
+def test_an_array_of_estimators_says_how_they_are_read(bench: Bench) -> None:
+    """An array of objects has the highest trust class of what is in it, whatever comes last."""
+    array = np.array([linear.Ridge(alpha=2), 1], dtype=object)
+    saved, held = bench.save(array)
+    assert (TrustClass.RESTRICTED, 2) == (saved.trust, bench.load(saved, held)[0].alpha)
 
 
 def test_a_module_of_somebody_elses_is_no_library_to_install(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
