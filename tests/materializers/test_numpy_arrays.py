@@ -5,6 +5,7 @@ import re
 import textwrap
 import tracemalloc
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -298,6 +299,35 @@ def test_statistics_of_large_arrays_agree_with_numpy(bench: Bench) -> None:
     metadata = bench.save(array)[0].metadata
     assert metadata["mean"] == pytest.approx(array.mean(), rel=1e-12)
     assert metadata["std"] == pytest.approx(array.std(), rel=1e-9)
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda data: data + b"\0", "holds 9 bytes of array, its header says 8"),
+        (lambda data: data[:-1], "holds 7 bytes of array, its header says 8"),
+        (lambda data: data.replace(b"(2,), ", b"(-2,),"), r"shape \(-2,\), which are not data"),
+        (lambda data: data.replace(b"NUMPY\1", b"NUMPY\4"), "is not an npy file of version 1 to 3"),
+        (lambda data: b"\x93NUMPY\2\0" + (2**20 + 1).to_bytes(4, "little") + data, "over the limit of 1048576"),
+    ],
+    ids=["longer", "shorter", "negative", "newer", "endless"],
+)
+def test_a_file_that_is_not_what_its_header_says_is_refused(
+    bench: Bench, change: Callable[[bytes], bytes], told: str, *, mmap: bool
+) -> None:
+    """An array has just the bytes that its header promises, and a header only what arrays have."""
+    saved, held = bench.save(np.array([1, 2], "i4"))
+    with pytest.raises(MaterializerError, match=told):
+        bench.load(saved, {"data.npy": change(held["data.npy"])}, mmap=mmap)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_large_array_that_lies_in_pieces_keeps_its_numbers(bench: Bench, order: Literal["C", "F"]) -> None:
+    """What is written without a copy where it lies in one piece is the same array where it does not."""
+    whole = np.asarray(np.arange(800_000).reshape(1000, 800), order=order)
+    for array in (whole, whole[:, ::2], whole[::-1], whole.T[::2]):
+        assert np.array_equal(array, bench.round_trip(array))
 
 
 def test_a_header_that_lies_takes_no_memory(bench: Bench) -> None:
