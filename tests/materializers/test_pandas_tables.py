@@ -331,10 +331,11 @@ def test_levels_that_are_named_by_numbers_keep_their_labels(bench: Bench, names:
         pd.testing.assert_frame_equal(frame, bench.round_trip(frame))
 
 
+@pytest.mark.parametrize("least", [2**53, 2**63 - 3])
 @pytest.mark.parametrize("dtype", ["int64", "uint64"])
-def test_large_numbers_beside_a_missing_one_stay_apart(bench: Bench, dtype: str) -> None:
+def test_large_numbers_beside_a_missing_one_stay_apart(bench: Bench, dtype: str, least: int) -> None:
     """Whole numbers in a level that a float would take for one another come back as they were."""
-    level = pd.Index([2**63 - 1, 2**63 - 3], dtype=dtype)
+    level = pd.Index([least + 1, least], dtype=dtype)
     labels = pd.MultiIndex(levels=[level, [1]], codes=[[0, 1, -1], [0, 0, 0]])
     for frame in (pd.DataFrame({"x": [1, 2, 3]}, index=labels), pd.DataFrame([[1, 2, 3]], columns=labels)):
         loaded = bench.round_trip(frame)
@@ -425,6 +426,12 @@ def test_other_programs_read_the_columns(bench: Bench) -> None:
     _, held = bench.save(pd.DataFrame(values))
     assert list(held) == ["data.parquet"]
     assert pd.read_parquet(io.BytesIO(held["data.parquet"])).to_dict("list") == values
+
+
+def test_other_programs_tell_nan_from_null(bench: Bench) -> None:
+    """A number that is none is one in the file, and not a missing one."""
+    _, held = bench.save(pd.DataFrame({"a": [1.5, float("nan")]}))
+    assert 0 == pq.read_table(io.BytesIO(held["data.parquet"])).column("a").null_count
 
 
 def test_an_edit_leaves_most_bytes_alone(bench: Bench) -> None:
