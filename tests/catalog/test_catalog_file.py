@@ -109,10 +109,10 @@ def kept(tmp_path: Path) -> tuple[Path, Model]:
     """A catalog of 3,000 lines in many blocks and three segments."""
     path, model = tmp_path / "cache" / "catalog", Model()
     update_catalog(path, None, [put(model, number, "x") for number in range(3000)], COMMIT)
-    for size in (100, 3):
+    for size, tag in ((100, "y"), (3, "x")):  # without the last of the segments other lines would hold
         before = read_catalog(path)
         assert before is not None
-        update_catalog(path, before, [put(model, number, "y") for number in range(size)], COMMIT)
+        update_catalog(path, before, [put(model, number, tag) for number in range(size)], COMMIT)
     again = read_catalog(path)
     assert again is not None
     assert 3 == len(again.segments)
@@ -323,6 +323,18 @@ def test_little_that_is_torn_hides_nothing(kept: tuple[Path, Model], torn: bytes
     catalog = read_catalog(path)
     assert catalog is not None
     assert sorted(line for _, line in model.values()) == list(catalog.live_lines())
+
+
+def test_what_is_torn_may_be_long(kept: tuple[Path, Model], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is torn, the end before it is found, also where it lies in two of the pieces that are searched."""
+    path, model = kept
+    monkeypatch.setattr(catalog_file, "_SEARCH_BYTES", 16)
+    whole = path.read_bytes()
+    for length in range(200, 216):
+        path.write_bytes(whole + bytes(length))
+        catalog = read_catalog(path)
+        assert catalog is not None
+        assert sorted(line for _, line in model.values()) == list(catalog.live_lines())
 
 
 def test_of_two_additions_at_once_the_last_is_right(kept: tuple[Path, Model]) -> None:
