@@ -174,7 +174,7 @@ def _open(base: Path, names: Collection[str]) -> OldPack | None:
     """
     if any(f"{base.name}{mark}" in names for mark in _OTHERS_MARKS):
         return None
-    if f"{base.name}.keep" in names and _is_others_keep(base):
+    if f"{base.name}.keep" in names and is_others_keep(base):
         return None
     with storage_errors(base, "read"):
         try:
@@ -184,7 +184,7 @@ def _open(base: Path, names: Collection[str]) -> OldPack | None:
             return None  # gone by now, or damaged: reading what is in it says so, folding it would not help
 
 
-def _is_others_keep(base: Path) -> bool:
+def is_others_keep(base: Path) -> bool:
     """Whether somebody wants a pack to stay; a mark of ours is a dead writer's, while the caller holds the lock.
 
     What cannot be read may be anybody's.

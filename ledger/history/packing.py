@@ -11,11 +11,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from ledger.disk import durability, is_link, names_in, remove_abandoned, remove_abandoned_folders, storage_errors
+from ledger.disk import (
+    durability,
+    is_link,
+    names_in,
+    remove_abandoned,
+    remove_abandoned_folders,
+    remove_if_there,
+    storage_errors,
+)
 from ledger.enums import Durability
 from ledger.history.indexing import index_orphans
 from ledger.history.objects import Objects
-from ledger.history.old_packs import OldPack, open_old_packs
+from ledger.history.old_packs import OldPack, is_others_keep, open_old_packs
 from ledger.history.pack_writing import SMALL, pack_loose_objects
 from ledger.history.replacing import TEMPORARY, fold_at_once
 from ledger.history.staging import DEAD_SECONDS, StagedFold, StagingArea
@@ -113,6 +121,10 @@ def tidy(objects: Objects) -> None:
     if not is_link(folder):  # behind a link other programs may have files of such names
         for prefix, seconds in _DEAD_AFTER.items():
             remove_abandoned(folder, prefix, seconds=seconds)
+        for base in (folder / name.removesuffix(".keep") for name in names if name.endswith(".keep")):
+            # Its writer died before the pack had its name. Where an index is, a pack was lost, which a repair looks at.
+            if names.isdisjoint((f"{base.name}.pack", f"{base.name}.idx")) and not is_others_keep(base):
+                remove_if_there(f"{base}.keep")
     if not is_link(objects.directory):
         for prefix in _PUSHED:
             remove_abandoned_folders(objects.directory, prefix, seconds=_GIT_DEAD_SECONDS)

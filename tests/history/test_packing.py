@@ -195,6 +195,16 @@ def test_what_dead_writers_left_goes_with_the_next_fold(history: History) -> Non
     assert_whole(history, FOLD_AT + 3)
 
 
+def test_a_mark_whose_pack_never_came_goes_with_the_next_fold(history: History) -> None:
+    """A writer may die between the ``.keep`` and its pack; one that another program has made stays."""
+    folder = history.objects.pack_directory
+    ours, others = (folder / f"pack-{digit * 40}.keep" for digit in "01")
+    ours.write_text("ledger\n")
+    others.write_text("receive-pack 1 on host\n")
+    saves(history, FOLD_AT)
+    assert [others] == list(folder.glob("*.keep"))
+
+
 def test_what_a_killed_push_left_goes_with_a_fold(history: History) -> None:
     """Git keeps a push in a folder of its own until it has judged it; one in which somebody still writes stays."""
     old, objects = time.time() - 3601, history.git_dir / "objects"
