@@ -337,6 +337,26 @@ def test_what_is_torn_may_be_long(kept: tuple[Path, Model], monkeypatch: pytest.
         assert sorted(line for _, line in model.values()) == list(catalog.live_lines())
 
 
+def test_versions_of_one_string_go_by_their_ids(tmp_path: Path) -> None:
+    """Of each name there is one, so that none has to wait for a version of its own name that came later."""
+    path = tmp_path / "cache" / "catalog"
+    ids = [VersionId(f"018cc251-fb94-76df-9be0-{number:012x}") for number in range(4)]
+    traits = Traits(type="DataArtifact", tags=(), metadata={}, created_at=EPOCH)
+    places = [
+        Place(ids[3], "a", 1, "1", 1, ids[0]),
+        Place(ids[0], "a", 2, "2", 2, ids[0]),
+        Place(ids[2], "b", 1, "1", 1, ids[2]),
+    ]
+    catalog = update_catalog(path, None, [LineChange(encode_line(each, traits), None) for each in places], COMMIT)
+    assert catalog is not None
+
+    def found(version: str | None) -> list[tuple[str, str]]:
+        return [(each.place.name, each.place.version) for each in catalog.search(make_query(Filter(), version=version))]
+
+    assert [("a", "1"), ("b", "1")] == found("1")
+    assert [("b", "1"), ("a", "2"), ("a", "1")] == found(None)
+
+
 def test_of_two_additions_at_once_the_last_is_right(kept: tuple[Path, Model]) -> None:
     """Two that start from one catalog both add to the file: what is read is one of them whole."""
     path, model = kept
