@@ -101,8 +101,8 @@ def write_derived_file(path: str | os.PathLike[str], data: bytes | memoryview) -
         raise
 
 
-def write_new_file(path: str, parts: Iterable[bytes | memoryview], *, mode: int = MODE) -> None:
-    """Create a file that must not exist, write and fsync it; raises plain ``OSError``.
+def write_new_file(path: str, parts: Iterable[bytes | memoryview], *, mode: int = MODE) -> os.stat_result:
+    """Create a file that must not exist, write and fsync it, and tell which one it is; raises plain ``OSError``.
 
     Nothing is left behind where it fails, except where it existed before.
     """
@@ -112,11 +112,13 @@ def write_new_file(path: str, parts: Iterable[bytes | memoryview], *, mode: int 
             for part in parts:
                 write_all(descriptor, part)
             sync_file(descriptor)
+            made = os.fstat(descriptor)
         finally:
             os.close(descriptor)
     except BaseException:
         remove_if_there(path)
         raise
+    return made
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:

@@ -65,17 +65,12 @@ class BranchLock:
         """``commit`` is what it holds, as Git's own does."""
         self.path = f"{git_dir}/{BRANCH}.lock"
         self._commit = commit
-        create_ref_file(self.path, commit)
-        try:
-            self._made = status_of(self.path)
-        except BaseException:
-            remove_if_there(self.path)
-            raise
+        self._made = create_ref_file(self.path, commit)
 
     def is_in_place(self) -> bool:
         """Whether nobody has moved it aside, and perhaps made another one since."""
         there = status_of(self.path)
-        return there is not None and self._made is not None and os.path.samestat(there, self._made)
+        return there is not None and os.path.samestat(there, self._made)
 
     def remove(self) -> None:
         """Remove it, unless another writer's is in its place by now.

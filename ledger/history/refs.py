@@ -165,10 +165,13 @@ def replace_ref(git_dir: Path, ref: str, commit: CommitId) -> None:
         raise
 
 
-def create_ref_file(path: str, commit: CommitId) -> None:
-    """Write the file of a ref, or Git's lock on one, its bytes durable; ``FileExistsError`` where there is one."""
+def create_ref_file(path: str, commit: CommitId) -> os.stat_result:
+    """Write the file of a ref, or Git's lock on one, its bytes durable; ``FileExistsError`` where there is one.
+
+    Returns which file that is: by the time it is written, another one may have its name.
+    """
     try:
-        write_new_file(path, [f"{commit}\n".encode()])
+        return write_new_file(path, [f"{commit}\n".encode()])
     except FileExistsError:
         raise
     except OSError as error:

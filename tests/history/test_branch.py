@@ -353,6 +353,23 @@ def test_who_was_taken_for_dead_does_not_move_the_branch(bare: Path) -> None:
     assert (A, f"{C}\n") == (read_branch(bare), lock.read_text())
 
 
+def test_who_was_taken_for_dead_while_it_wrote_does_not_move_the_branch(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk may stand still in the fsync of the lock file: which file is ours is known from the one that we wrote."""
+    lock, sync = bare / f"{BRANCH}.lock", os.fsync
+
+    def stand_still(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", sync)
+        sync(descriptor)
+        clear_dead_lock(bare, holder_died=True)
+        lock.write_text(f"{C}\n")
+
+    monkeypatch.setattr(os, "fsync", stand_still)
+    assert not move_branch(bare, expected=A, new=B)
+    assert (A, f"{C}\n") == (read_branch(bare), lock.read_text())
+
+
 def test_a_hold_that_was_moved_aside_moves_nothing(bare: Path) -> None:
     """Once the lock file of a hold is gone, another writer may publish, and would be overwritten."""
     with branch_held(bare, patience=0) as lock:
