@@ -107,6 +107,15 @@ def test_a_tag_is_one_however_json_writes_it() -> None:
     assert TreeDecoder(None).decode_text('{"a": [1, "b"]}') == {"a": [1, "b"]}
 
 
+@pytest.mark.parametrize("name", ["..", "../0", "a", "0/1", "-1", ""])
+def test_an_element_lies_in_a_folder_called_by_a_number(bench: Bench, name: str) -> None:
+    """Data that seeks an element anywhere else is malformed, and nothing is opened there."""
+    saved, held = bench.save([b"x" * 100_000])
+    tree = [{"$item": name, "materializer": "builtin.bytes/1", "type": "builtins.bytes"}]
+    with pytest.raises(MaterializerError, match="names no element"):
+        bench.load(saved, held | {"data.json": json.dumps(tree).encode()})
+
+
 def test_half_a_surrogate_pair_in_a_name_is_told(bench: Bench) -> None:
     """The name of a member or attribute is no value that is escaped: the error shows it, and says to rename it."""
     make: Any = enum.Enum
