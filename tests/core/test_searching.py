@@ -159,3 +159,11 @@ def test_a_search_warns_of_nothing(filled: Ledger) -> None:
         warnings.simplefilter("always")
         filled.search(tag="x", run_metadata={"n": 1})
     assert [] == caught
+
+
+def test_artifacts_with_a_tag_come_by_name(ledger: Ledger) -> None:
+    """In the order of all artifacts, whatever order they were found in."""
+    with ledger.transaction() as transaction:
+        for name in "hbgcfdae":
+            transaction.save(1, name, tags=["x"])
+    assert list("abcdefgh") == [artifact.name for artifact in ledger.artifacts(tag="x")]
