@@ -26,14 +26,12 @@ from ledger.blobs.tables import Run, put_runs, read_table
 from ledger.disk import (
     Hold,
     alone,
-    fresh_name,
     is_folder,
     is_temporary,
-    remove_if_there,
+    scratch_file,
     status_of,
     storage_errors,
     walk,
-    write_new_file,
 )
 from ledger.errors import DiskFullError
 from ledger.records import Content
@@ -64,14 +62,9 @@ def alone_with(store: LocalStore, *, timeout: float) -> Iterator[None]:
 
 def clock_of(store: LocalStore) -> float:
     """The time of the store's own disk, in seconds since 1970."""
-    path = str(store.root / fresh_name())
     try:
-        with storage_errors(path, "write"):
-            write_new_file(path, [])
-            try:
-                return os.stat(path).st_mtime
-            finally:
-                remove_if_there(path)
+        with scratch_file(store.root) as now:
+            return os.fstat(now.fileno()).st_mtime
     except DiskFullError:
         path = str(store.root / STORE_KEY)  # to touch a file that is there takes no room
         with storage_errors(path, "write"):

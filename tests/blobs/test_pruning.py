@@ -1,11 +1,14 @@
 """Room is made in a store beside those who use it."""
 
+import os
+import signal
+
 import pytest
 
 from ledger.blobs import LocalStore
 from ledger.blobs.layout import table_key
 from ledger.blobs.moving import repack
-from ledger.blobs.pruning import hold, point_anew
+from ledger.blobs.pruning import clock_of, hold, point_anew
 from ledger.errors import LockTimeoutError
 from tests.kit.contents import load, noise, save
 
@@ -24,3 +27,15 @@ def test_a_table_is_rewritten_while_nobody_holds_the_store(store: LocalStore) ->
     held.let_go()
     assert (True, False) == tuple(point_anew(store, content, moves, timeout=1) for _ in range(2))
     assert {"data.bin": data} == load(store, content)
+
+
+def test_whoever_dies_while_asking_for_the_time_leaves_nothing(store: LocalStore) -> None:
+    """No file of the store is made for it that nobody would remove."""
+    before = sorted(store.root.rglob("*"))
+    child = os.fork()
+    if child == 0:
+        os.stat = os.fstat = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+        clock_of(store)
+        os._exit(0)
+    assert signal.SIGKILL == os.WTERMSIG(os.waitpid(child, 0)[1])
+    assert before == sorted(store.root.rglob("*"))
