@@ -8,9 +8,6 @@ cannot say (labels, index, dtypes, names, attrs) is JSON in the schema's metadat
 
 import json
 import os
-from collections.abc import Callable
-from contextlib import suppress
-from decimal import Decimal
 from typing import IO, Any, ClassVar, cast
 
 from ledger.enums import ArtifactType, VisualizationType
@@ -29,6 +26,7 @@ from ledger.materializers.pandas_labels import (
     with_frequency,
     with_orders,
 )
+from ledger.materializers.pandas_statistics import statistics_of, summary_of
 from ledger.materializers.parquet_files import write_parquet
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
 from ledger.materializers.statistics import describe_columns
@@ -38,7 +36,6 @@ _FRAMES = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
 _SERIES = ("pandas.Series", "pandas.core.series.Series")
 _META = b"ledger"
 _MOST_DESCRIBED = 1000  # columns: nobody reads more, and each takes pandas longer than it takes to be saved
-_NOT_DESCRIBED = (TypeError, ValueError, ArithmeticError, NotImplementedError)
 _LONGEST_TEXT = 2**31 - 1  # bytes of a text in what parquet says of a file; no file has one longer than itself
 
 
@@ -79,9 +76,9 @@ class PandasMaterializer(BaseMaterializer):
     def extract_metadata(self, value: Any) -> dict[str, Any]:
         """``shape`` and ``dtype``, and ``mean``, ``std``, ``min``, ``max``; for a frame by column."""
         if value.ndim == 1:
-            return {"shape": list(value.shape), "dtype": str(value.dtype)} | _describe(value)
+            return {"shape": list(value.shape), "dtype": str(value.dtype)} | statistics_of(value)
         columns = ((label, value.iloc[:, place]) for place, label in enumerate(value.columns))
-        described = describe_columns((label, column.dtype, _describe(column)) for label, column in columns)
+        described = describe_columns((label, column.dtype, statistics_of(column)) for label, column in columns)
         return {"shape": list(value.shape), **described}
 
     def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
@@ -91,11 +88,11 @@ class PandasMaterializer(BaseMaterializer):
         if value.size == 0 or (value.ndim > 1 and value.shape[1] > _MOST_DESCRIBED):
             return {}
         with np.errstate(all="ignore"):  # numpy would warn of infinities
-            described = _described(value)
-        if described is None:
+            summary = summary_of(value)
+        if summary is None:
             return {}
         with self.open("describe.csv", "w") as file:
-            described.to_csv(file)
+            summary.to_csv(file)
         return {"describe.csv": VisualizationType.CSV}
 
 
@@ -225,78 +222,3 @@ def _encode_attrs(attrs: dict[Any, Any]) -> Json:
         else:
             kept[key] = held
     return encode_plain(kept)
-
-
-def _described(value: Any) -> Any:
-    """What pandas describes of a frame or series, without the columns that it cannot; ``None`` where all are such."""
-    columns = [value.iloc[:, place] for place in range(value.shape[1])] if value.ndim > 1 else [value]
-    for can_be_described in (_is_describable, _was_described):
-        kept = [can_be_described(column) for column in columns]
-        if not any(kept):
-            break
-        with suppress(*_NOT_DESCRIBED):
-            return (value.loc[:, kept] if value.ndim > 1 else value).describe()
-    return None
-
-
-def _was_described(column: Any) -> bool:
-    """Whether pandas describes a column: it does not those of some types of Arrow, as lists and decimals."""
-    if not _is_describable(column):
-        return False
-    try:
-        column.describe()
-    except _NOT_DESCRIBED:
-        return False
-    return True
-
-
-def _is_describable(column: Any) -> bool:
-    """Whether a column has an order, or tells apart what it holds by hash: pandas would compare each with each."""
-    import pandas as pd
-
-    if column.dtype != object:
-        return not _is_of(pd.api.types.is_complex_dtype, column)
-    try:
-        for held in column:
-            hash(held)
-    except TypeError:
-        return False
-    return True
-
-
-def _is_of(kind: Callable[[Any], bool], column: Any) -> bool:
-    """What pandas says of a column's dtype; it knows nothing of some types of Arrow, none of which is a number."""
-    try:
-        return kind(column.dtype)
-    except NotImplementedError:
-        return False
-
-
-_STATISTICS: dict[str, Callable[[Any], Any]] = {
-    "mean": lambda column: float(column.mean()),
-    "std": lambda column: float(column.std()),
-    "min": lambda column: column.min(),
-    "max": lambda column: column.max(),
-}
-
-
-def _describe(column: Any) -> dict[str, Any]:
-    """Four statistics of a column of real numbers; those that fail, as on nothing but nulls, are left out."""
-    import numpy as np
-    import pandas as pd
-
-    is_number = _is_of(pd.api.types.is_numeric_dtype, column) and not pd.api.types.is_bool_dtype(column.dtype)
-    if not is_number or _is_of(pd.api.types.is_complex_dtype, column) or not len(column):
-        return {}
-    noted = {}
-    for name, statistic in _STATISTICS.items():
-        try:
-            with np.errstate(all="ignore"):  # infinities have no standard deviation
-                number = statistic(column)
-        except (TypeError, ValueError, ArithmeticError):
-            continue
-        if isinstance(number, Decimal):
-            number = float(number)
-        if number is not pd.NA:
-            noted[name] = number.item() if hasattr(number, "item") else number
-    return noted
