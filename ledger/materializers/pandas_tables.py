@@ -20,12 +20,10 @@ from ledger.materializers.pandas_labels import (
     decode_plain,
     encode_frequency,
     encode_labels,
-    encode_orders,
     encode_plain,
-    level_values,
     with_frequency,
-    with_orders,
 )
+from ledger.materializers.pandas_levels import encode_orders, level_values, with_orders
 from ledger.materializers.pandas_statistics import statistics_of, summary_of
 from ledger.materializers.parquet_files import write_parquet
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
@@ -191,7 +189,7 @@ def _encode_index(index: Any) -> tuple[Json, list[Any]]:
         "names": [encode_plain(name) for name in index.names],
         "dtypes": [dtype for _, dtype in columns],
         "is_multi": isinstance(index, pd.MultiIndex),
-        "frequency": encode_frequency(index) if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)) else None,
+        "frequency": encode_frequency(index),
     }
     if isinstance(index, pd.MultiIndex):
         held |= encode_orders(index)

@@ -15,8 +15,8 @@ from typing import IO, Any
 import pytest
 
 from ledger.errors import MaterializerError
-from ledger.materializers import load_value, pandas_columns
-from ledger.materializers.pandas_labels import decode_dtype
+from ledger.materializers import load_value, parquet_limits
+from ledger.materializers.pandas_dtypes import decode_dtype
 from tests.kit.ledgers import run_python
 from tests.kit.materializing import Bench, MaterializerContract, MemoryFiles
 from tests.kit.releases import is_since, needs
@@ -358,7 +358,7 @@ def test_a_value_that_is_too_long_for_parquet_is_refused(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, column: Any
 ) -> None:
     """Arrow would end the process over a value of 2 GiB; the limit is a small one here."""
-    monkeypatch.setattr(pandas_columns, "_LENGTH_LIMIT", 7)
+    monkeypatch.setattr(parquet_limits, "_LENGTH_LIMIT", 7)
     with pytest.raises(MaterializerError, match=r"column 'x' holds a value of .* bytes, over the 7 of parquet"):
         bench.save(pd.DataFrame({"x": column}))
 
