@@ -6,6 +6,7 @@ What JSON holds exactly stays as it is; the rest has a tag (specs/materializers.
 import base64
 import math
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import Any
 
 Json = Any
@@ -33,6 +34,12 @@ def encode_text(text: str) -> Json:
     except UnicodeEncodeError:  # lone surrogates, which JSON can only hold in pairs
         return {"$str": text.encode("unicode_escape").decode("ascii")}
     return text
+
+
+@lru_cache(maxsize=1024)  # a value may have very many dicts of the same keys
+def is_plain_text(text: str) -> bool:
+    """Whether JSON holds a text as it is."""
+    return encode_text(text) is text
 
 
 def decode_text(held: Json) -> str:

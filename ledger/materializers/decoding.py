@@ -1,9 +1,14 @@
 """Values with elements from a tree of JSON.
 
-Owns the form of ``data.json`` (specs/materializers.md, 3) on the way in. Classes are
-compared by name with what this process has defined and never imported; instances of
-dataclasses and named tuples are filled in without running a line of their classes.
-Elements in sub folders go through `load_value`, which asks for trust where it must.
+Owns the form of ``data.json`` (specs/materializers.md, 3) on the way in:
+
+* What is no object of JSON is itself, a list with the values of its elements.
+* An object of one member whose name begins with one ``$`` is what that tag says.
+* ``$item`` is an element in a sub folder, read by `load_value`, which asks for trust where it must.
+* Any other object is a dict; one ``$`` is taken off its keys that begin with two.
+
+Classes are compared by name with what this process has defined and never imported; instances of dataclasses and named
+tuples are filled in without running a line of their classes.
 """
 
 import json
@@ -69,7 +74,10 @@ class TreeDecoder:
         return self.decode(tree) if any(start in text for start in _STARTS_OF_TAGS) else tree
 
     def _class_of(self, held: Json, is_wanted: Callable[[type], bool], *roots: type) -> Any:
-        """The class that the form of an instance begins with; an element is never taken for one of the class passed."""
+        """The class that the form of an instance begins with.
+
+        The value as a whole may be of the class passed whatever that is called by now, an element may not.
+        """
         instead = self._passed if held is self._whole else None
         return self._known_class(held[0], is_wanted, roots=roots, passed=self._passed, instead=instead)
 
@@ -90,6 +98,7 @@ class TreeDecoder:
         return trees if _LEAVES.issuperset(map(type, trees)) else map(self._decode, trees)
 
     def _tagged(self, tag: str, held: Json) -> Any:
+        """The value that a tag has; `MaterializerError` for a tag or a form that no `TreeEncoder` writes."""
         decode = self._tags.get(tag)
         if decode is None:
             raise _malformed(tag, "is not known to this program")
@@ -126,12 +135,12 @@ class TreeDecoder:
         return tuple.__new__(kind, map(self._decode, [element for _, element in fields]))
 
     def _dataclass(self, held: Json) -> Any:
+        """An instance whose slots and attributes are set past any property of that name."""
         _, fields = held
         kind = self._class_of(held, is_plain_dataclass)
         instance = object.__new__(kind)
         slots = self._slots_of(kind)
         for field, tree in fields.items():
-            # Past any property of that name.
             if field in slots:
                 slots[field].__set__(instance, self._decode(tree))
             else:
@@ -141,22 +150,22 @@ class TreeDecoder:
     def _object_array(self, held: Json) -> Any:
         import numpy as np
 
-        kind, shape, elements, *options = held
-        said = options[0] if options else {}
+        kind, shape, elements, *rest = held
+        unusual = rest[0] if rest else {}
         array = np.empty(len(elements), dtype=object)
         for index, element in enumerate(elements):
             array[index] = self._decode(element)
         if kind == "texts":
-            array = array.astype(self._text_dtype(said))
-        return np.asarray(array.reshape(shape), order=said.get("order", "C"))
+            array = array.astype(self._text_dtype(unusual))
+        return np.asarray(array.reshape(shape), order=unusual.get("order", "C"))
 
-    def _text_dtype(self, said: dict[str, Json]) -> Any:
-        """The dtype of texts, from what the data says of it beyond what is usual."""
+    def _text_dtype(self, unusual: dict[str, Json]) -> Any:
+        """The dtype of texts, from what is not the usual about it."""
         from numpy.dtypes import StringDType
 
-        coerce = said.get("coerce", True)
-        if "missing" in said:
-            return StringDType(na_object=self._decode(said["missing"]), coerce=coerce)
+        coerce = unusual.get("coerce", True)
+        if "missing" in unusual:
+            return StringDType(na_object=self._decode(unusual["missing"]), coerce=coerce)
         return StringDType(coerce=coerce)
 
     def _element(self, tree: dict[str, Json]) -> Any:
@@ -167,6 +176,7 @@ class TreeDecoder:
 
 
 def _plain_key(key: str) -> str:
+    """A key of a dict without the ``$`` that was put before one of its own."""
     if key.startswith("$") and not key.startswith("$$"):
         raise _malformed(key, "stands among other keys")
     return key.removeprefix("$")

@@ -1,42 +1,43 @@
 """Values with elements as a tree of JSON that keeps every type.
 
-Owns the form of ``data.json`` (specs/materializers.md, 3) on the way out. What JSON holds
-exactly is plain JSON; everything else is an object of one member whose name begins with
-``$``. An element with no such form is saved by its own materializer in a sub folder and
-named in its place. A container that holds itself is an error, and so is anything that
+Owns the form of ``data.json`` (specs/materializers.md, 3) on the way out. A value is written as the first of these
+that it can be:
+
+1. plain JSON, if JSON holds it exactly;
+2. an object of one member whose name begins with ``$``: a leaf, or a container with the trees of its elements;
+3. what its own materializer makes of it in a sub folder, which is named in its place.
+
+Where a user has a materializer for a type, it comes before the forms of this tree, but not before those of Python's own
+numbers, texts and containers, and of named tuples. A container that holds itself is an error, and so is anything that
 could come back as something else.
 """
 
 import json
-import sys
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import cache
 from types import MemberDescriptorType
 from typing import Any
 
 from ledger.enums import TrustClass
 from ledger.errors import MaterializerError
-from ledger.materializers.atoms import ATOM_ENCODERS, Json, are_plain, encode_text
+from ledger.materializers.atoms import ATOM_ENCODERS, Json, are_plain, is_plain_text
 from ledger.materializers.base import BaseMaterializer, highest_trust
 from ledger.materializers.files import Files
-from ledger.materializers.known_types import FACTORIES, fields_of, is_named_tuple, is_plain_dataclass, slots_of
+from ledger.materializers.known_types import FACTORIES, ORIGIN, fields_of, is_named_tuple, is_plain_dataclass, slots_of
 from ledger.materializers.leaves import encode_leaf
 from ledger.materializers.places import tell_place
 from ledger.materializers.registry import DATACLASS, is_built_in, materializer_for, qualified_name
+from ledger.materializers.state_dicts import is_state_dict
 from ledger.materializers.values import save_value
 from ledger.records import MetadataEntry
 
 _SEQUENCES: dict[type, str] = {tuple: "$tuple", set: "$set", frozenset: "$frozenset"}
 _PAIRED: dict[type, str] = {OrderedDict: "$ordereddict", Counter: "$counter"}
 _CONTAINERS = frozenset({list, dict, tuple, set, frozenset, deque, OrderedDict, Counter, defaultdict})
-_ORIGIN = "__orig_class__"  # what typing notes on what a parametrised class made, and only code could tell
-_ATTRS_HASH = "_attrs_cached_hash"  # another one in every process; attrs computes what is None
+_ATTRS_HASH = "_attrs_cached_hash"
 _DEPTH_LIMIT = 200  # a reader takes three or four of the thousand frames Python has for a level
-_BLOCK = 1 << 18  # characters
-_ELEMENTS = 1 << 10
-_AROUND = 20  # characters
 _to_text = json.JSONEncoder().encode
 _FACTORY_NAMES: dict[type | None, str | None] = {None: None, **{kind: kind.__name__ for kind in FACTORIES}}
 
@@ -97,9 +98,12 @@ class TreeEncoder:
         return tree
 
     def _form_of(self, value: object) -> Callable[[Any], Json] | None:
-        """How a value with elements is written, or ``None`` if its materializer writes it."""
+        """How a value with elements is written, or ``None`` if its materializer writes it.
+
+        The form is that of the value's class, but for containers that are left to a materializer for what they hold.
+        """
         kind = type(value)
-        if kind is defaultdict and not _can_hold_factory(value):
+        if kind is defaultdict and not _has_named_factory(value):
             return None
         if kind in (dict, OrderedDict) and self._files and is_state_dict(value):
             return None
@@ -138,7 +142,8 @@ class TreeEncoder:
         return value if are_plain(value) else [self._encode(element) for element in value]
 
     def _dict(self, value: dict[Any, Any]) -> Json:
-        if {str}.issuperset(map(type, value)) and (are_plain(value) or all(map(_is_plain_text, value))):
+        """A JSON object if all keys are texts that JSON holds as they are, else pairs."""
+        if {str}.issuperset(map(type, value)) and (are_plain(value) or all(map(is_plain_text, value))):
             return {f"${key}" if key.startswith("$") else key: self._encode(held) for key, held in value.items()}
         return {"$dict": self._pairs(value)}
 
@@ -149,15 +154,16 @@ class TreeEncoder:
         return pairs
 
     def _sequence(self, value: Any) -> Json:
+        """The elements of a tuple in their order, those of a set sorted, so that equal sets give equal bytes."""
         elements = self._list([*value])
-        if type(value) is not tuple:  # equal sets give equal bytes
+        if type(value) is not tuple:
             elements.sort(key=_text_of)
         return {_SEQUENCES[type(value)]: elements}
 
     def _special_dict(self, value: Any) -> Json:
+        """Pairs, with the attributes if there are any: a state dict of torch has the versions of its modules there."""
         tree = {_PAIRED[type(value)]: self._pairs(value)}
-        # In such attributes a state dict of torch has the versions of its modules.
-        attributes = {name: held for name, held in vars(value).items() if name != _ORIGIN}
+        attributes = {name: held for name, held in vars(value).items() if name != ORIGIN}
         return {"$attributed": [tree, self._dict(attributes)]} if attributes else tree
 
     def _named_tuple(self, value: Any) -> Json:
@@ -173,16 +179,18 @@ class TreeEncoder:
 
     def _object_array(self, value: Any) -> Json:
         elements = [self._data_only(element) for element in value.ravel(order="C").tolist()]
-        options: dict[str, Json] = {}
-        if value.dtype.kind == "T":
-            if hasattr(value.dtype, "na_object"):
-                options = {"coerce": value.dtype.coerce, "missing": self._data_only(value.dtype.na_object)}
-            elif not value.dtype.coerce:
-                options = {"coerce": False}
+        is_of_texts = value.dtype.kind == "T"
+        unusual = self._text_options(value.dtype) if is_of_texts else {}
         if value.flags.fnc:
-            options["order"] = "F"
-        kind = "texts" if value.dtype.kind == "T" else None
-        return {"$ndarray": [kind, list(value.shape), elements, *((options,) if options else ())]}
+            unusual["order"] = "F"
+        tree = ["texts" if is_of_texts else None, list(value.shape), elements]
+        return {"$ndarray": [*tree, unusual] if unusual else tree}
+
+    def _text_options(self, dtype: Any) -> dict[str, Json]:
+        """What a dtype of texts has that is not the usual: what stands for a missing one, and no coercion to text."""
+        if hasattr(dtype, "na_object"):
+            return {"coerce": dtype.coerce, "missing": self._data_only(dtype.na_object)}
+        return {} if dtype.coerce else {"coerce": False}
 
     def _data_only(self, element: Any) -> Json:
         """An element of an array of objects, which is never pickled, not even as a last resort."""
@@ -223,8 +231,8 @@ def _attributes(value: Any, fields: list[str], slots: Mapping[str, MemberDescrip
         with suppress(AttributeError):  # a slot that nothing was put into
             held[name] = slot.__get__(value)
     held |= getattr(value, "__dict__", {})
-    held.pop(_ORIGIN, None)
-    if _ATTRS_HASH in held:
+    held.pop(ORIGIN, None)
+    if _ATTRS_HASH in held:  # another one in every process; attrs computes what is None
         held[_ATTRS_HASH] = None
     return held
 
@@ -235,62 +243,8 @@ def can_encode(value: object) -> bool:
     if value is None or kind in ATOM_ENCODERS:
         return True
     if kind in _CONTAINERS:
-        return _can_hold_factory(value)
+        return kind is not defaultdict or _has_named_factory(value)
     return is_named_tuple(kind) or is_plain_dataclass(kind) or is_object_array(value) or encode_leaf(value) is not None
-
-
-def write_tree(files: Files, tree: Json) -> None:
-    """Write ``data.json``."""
-    try:
-        with files.open("data.json", "w") as file:
-            for piece in _pieces(tree):
-                file.write(piece)
-    except UnicodeEncodeError as error:
-        raise _lone_surrogate(error) from error
-
-
-def _pieces(tree: Json) -> Iterator[str]:
-    """The JSON of a tree in pieces; that of a text or a list is never there as a whole, beside the value itself."""
-    if type(tree) is str:
-        yield '"'
-        yield from (_dumps(block)[1:-1] for block in _blocks(tree))
-        yield '"'
-    elif type(tree) is list:
-        elements = [*tree]  # it may be the user's own list, which another thread changes meanwhile
-        yield "["
-        for start in range(0, len(elements), _ELEMENTS):
-            yield ", " if start else ""
-            yield from _blocks(_dumps(elements[start : start + _ELEMENTS])[1:-1])
-        yield "]"
-    else:
-        yield from _blocks(_dumps(tree))  # all of it at once would be encoded beside itself
-
-
-def _blocks(text: str) -> Iterator[str]:
-    return (text[start : start + _BLOCK] for start in range(0, len(text), _BLOCK))
-
-
-def _lone_surrogate(error: UnicodeEncodeError) -> MaterializerError:
-    """The error of a name that UTF-8 cannot write; texts that are values are escaped."""
-    around = error.object[max(0, error.start - _AROUND) : error.end + _AROUND]
-    return MaterializerError(
-        "the name of a class, an attribute or an enum member holds half a surrogate pair, "
-        f"{error.object[error.start : error.end]!r}, which UTF-8 cannot write: {around!r}",
-        hint="rename it; only texts that are values may hold such a half",
-    )
-
-
-def _dumps(tree: Json) -> str:
-    try:
-        return json.dumps(tree, ensure_ascii=False, allow_nan=False, check_circular=False)
-    except RecursionError as error:
-        raise MaterializerError("a value nested too deeply for JSON cannot be saved") from error
-
-
-@lru_cache(maxsize=1024)  # a value may have very many dicts of the same keys
-def _is_plain_text(text: str) -> bool:
-    """Whether JSON holds a text as it is."""
-    return encode_text(text) is text
 
 
 def _text_of(tree: Json) -> str:
@@ -298,29 +252,11 @@ def _text_of(tree: Json) -> str:
     return repr(tree) if type(tree) is int else _to_text(tree)
 
 
-def _can_hold_factory(value: Any) -> bool:
-    """Whether a default dict's factory can be named."""
-    return type(value) is not defaultdict or value.default_factory in _FACTORY_NAMES
+def _has_named_factory(value: Any) -> bool:
+    """Whether a default dict's factory is none, or one of Python's own types that the tree names."""
+    return value.default_factory in _FACTORY_NAMES
 
 
 def is_object_array(value: Any) -> bool:
     """Whether a value is an array whose elements are Python objects or texts of any length, which npy cannot hold."""
     return qualified_name(type(value)) == "numpy.ndarray" and value.dtype.kind in "OT"
-
-
-def is_state_dict(value: object) -> bool:
-    """Whether a value is what a torch module's ``state_dict()`` gives: names and nothing but tensors.
-
-    But for a name that safetensors keeps for itself or cannot write, and attributes that torch does not give one.
-    """
-    if "torch" not in sys.modules:  # as for most of very many dicts
-        return False
-    if not isinstance(value, dict) or type(value) not in (dict, OrderedDict) or not value or "__metadata__" in value:
-        return False
-    if not {"_metadata", _ORIGIN}.issuperset(getattr(value, "__dict__", ())):
-        return False
-    return all(type(name) is str and _is_tensor(type(held)) and _is_plain_text(name) for name, held in value.items())
-
-
-def _is_tensor(kind: type) -> bool:
-    return kind.__name__ == "Tensor" and qualified_name(kind) == "torch.Tensor"

@@ -17,8 +17,10 @@ from ledger.enums import ArtifactType
 from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.decoding import TreeDecoder
-from ledger.materializers.encoding import TreeEncoder, can_encode, is_state_dict, write_tree
+from ledger.materializers.encoding import TreeEncoder, can_encode
 from ledger.materializers.registry import DATACLASS, JSON, LAST_RESORT, TENSORS, materializer_named, qualified_name
+from ledger.materializers.state_dicts import is_state_dict
+from ledger.materializers.tree_files import write_tree
 
 _LEGIBLE_BITS = 13_000  # longer integers have no text that Python is willing to write
 _NUMBERS = (int, float, complex)

@@ -21,6 +21,9 @@ from ledger.materializers.registry import declares_fields, is_called, qualified_
 FACTORIES: tuple[type, ...] = (list, dict, set, tuple, int, float, str, bool, bytes, frozenset)
 """The factories that a default dict may have and be written with, each by its name."""
 
+ORIGIN = "__orig_class__"
+"""The attribute in which typing notes the parametrised class that made something; only code could tell it again."""
+
 _OF_PROGRAM = f"{PROGRAM}."
 
 _HINT = (
