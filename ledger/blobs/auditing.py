@@ -15,8 +15,9 @@ from typing import NamedTuple
 from ledger.blobs.codec import PLAIN_LIMIT, codec_of, frame_size, open_chunk, stored_limit
 from ledger.blobs.faults import Fault, missing
 from ledger.blobs.layout import OBJECT_KINDS, kind_of, parse_key, table_key
-from ledger.blobs.packs import PackIndex, RecentIndexes, load_index, open_entry, parts_of
+from ledger.blobs.packs import PackIndex, load_index, open_entry, parts_of
 from ledger.blobs.reader import ContentReader
+from ledger.blobs.recent_indexes import RecentIndexes
 from ledger.blobs.sought import THE_STORE, Sought
 from ledger.blobs.store import PrunableStore, Store, gets_at_once, small_at_once
 from ledger.blobs.tables import Table, read_table

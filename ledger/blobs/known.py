@@ -16,8 +16,9 @@ from typing import Final
 from ledger.blobs.codec import codec_of, open_frame
 from ledger.blobs.layout import pack_key
 from ledger.blobs.optional import is_away
-from ledger.blobs.packs import KEPT_CHUNKS, MOST_CHUNKS, PackedChunk, PackEntry, PackIndex, load_index, open_entry
+from ledger.blobs.packs import MOST_CHUNKS, PackedChunk, PackEntry, PackIndex, load_index, open_entry
 from ledger.blobs.recent import Recent
+from ledger.blobs.recent_indexes import KEPT_CHUNKS
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store, fresh
 from ledger.blobs.tables import load_runs

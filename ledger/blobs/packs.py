@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 
 from ledger.blobs.codec import PLAIN_LIMIT, Codec, codec_of, open_chunk, stored_limit
 from ledger.blobs.layout import pack_key
-from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import FETCH_SIZE, Store, checked_reading, uncached
 from ledger.ids import Digest, digest_from_hex, hex_of
@@ -23,12 +22,6 @@ PACK_LIMIT: Final = 64 << 20
 
 INDEX_LIMIT: Final = PACK_LIMIT + PLAIN_LIMIT
 """Most bytes of an index we read."""
-
-KEPT_CHUNKS: Final = 1 << 14
-"""How many chunks the kept indexes have, in some 5 MiB: those of a few large packs, or of very many small ones.
-
-A content that was changed now and then has its chunks in as many packs, and goes from one to another all the time.
-"""
 
 MOST_CHUNKS: Final = INDEX_LIMIT
 """More chunks than any pack has, since each takes a line of the index."""
@@ -64,23 +57,6 @@ class PackedChunk(NamedTuple):
 
     pack: str
     number: int
-
-
-class RecentIndexes:
-    """The indexes of a store's packs, those used last kept; one thread at a time. ``label`` names them in errors."""
-
-    def __init__(self, store: Store, *, label: str) -> None:
-        self._store = store
-        self._label = label
-        self._kept: Recent[str, PackIndex] = Recent(KEPT_CHUNKS)
-
-    def get(self, pack: str) -> PackIndex:
-        """The index of a pack; raises as `load_index`."""
-        index = self._kept.get(pack)
-        if index is None:
-            index = load_index(self._store, pack, label=self._label)
-            self._kept.put(pack, index, weight=len(index.entries))
-        return index
 
 
 class PackBuilder:

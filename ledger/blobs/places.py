@@ -5,7 +5,7 @@ packs to objects of the store. A segment is checked against the table before a p
 indexes and no chunk; those used last are kept, in bounded memory.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import accumulate, islice
 from operator import attrgetter
@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from ledger.blobs.codec import PLAIN_LIMIT, stored_limit
 from ledger.blobs.layout import chunk_key, pack_key
-from ledger.blobs.packs import PackEntry, RecentIndexes
+from ledger.blobs.packs import PackEntry
 from ledger.blobs.recent import Recent
+from ledger.blobs.recent_indexes import RecentIndexes
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
 from ledger.blobs.tables import Table, table_sought
@@ -73,7 +74,7 @@ class Places:
             number = self._segment_at(start)
         while number < len(self._segments):
             with self._lock:
-                places = self._segment(number)
+                places = self._segment(number, stop)
             # Sought, not gone through: a segment has very many chunks, and a content may have very many small files.
             first = bisect_right(places, start, key=_stop_of)
             for place in islice(places, first, None):
@@ -92,16 +93,19 @@ class Places:
     def _segment_at(self, position: int) -> int:
         """The number of the segment that holds a position; segments before it are walked through once."""
         while self._starts[-1] <= position and len(self._starts) <= len(self._segments):
-            self._segment(len(self._starts) - 1)
+            self._segment(len(self._starts) - 1, position)
         return bisect_right(self._starts, position) - 1
 
-    def _segment(self, number: int) -> tuple[Place, ...]:
-        """The chunks of a segment; the segments before it are known."""
+    def _segment(self, number: int, position: int) -> tuple[Place, ...]:
+        """The chunks of a segment, on the way to a position; the segments before it are known."""
         known = self._known.get(number)
         if known is not None:
             return known
         first = number * SEGMENT_CHUNKS
-        placed = list(self._entries(first, min(first + SEGMENT_CHUNKS, self._run_ends[-1])))
+        stop = min(first + SEGMENT_CHUNKS, self._run_ends[-1])
+        # Chunks are of about one size, so this many more are on the way.
+        ahead = max(0, position - self._starts[number]) * self._run_ends[-1] // max(self._content.size, 1)
+        placed = list(self._entries(first, stop, max(stop, first + ahead)))
         found = segment_digest([(entry.digest, entry.plain_size) for entry, _, _ in placed])
         if found != self._segments[number]:
             raise self._damaged(f"has a segment {number} with the SHA-256 {found}, expected {self._segments[number]}")
@@ -118,13 +122,14 @@ class Places:
             raise self._damaged(f"has chunks of {end} bytes, expected {self._content.size}")
         self._starts.append(end)
 
-    def _entries(self, first: int, stop: int) -> Iterator[tuple[PackEntry, str, int]]:
-        """Index entry, key and offset of the chunks with these numbers in the stream."""
+    def _entries(self, first: int, stop: int, ahead: int) -> Iterator[tuple[PackEntry, str, int]]:
+        """Index entry, key and offset of the chunks with these numbers in the stream; those to ``ahead`` are next."""
         number = bisect_right(self._run_ends, first)
+        last = bisect_left(self._run_ends, ahead)
         while first < stop:
             pack, run_first, count = self._runs[number]
             run_start = self._run_ends[number] - count
-            index = self._indexes.get(pack)
+            index = self._indexes.get(pack, next_packs=(run[0] for run in islice(self._runs, number + 1, last + 1)))
             if run_first + count > len(index.entries):
                 raise self._damaged(
                     f"needs {run_first + count} chunks of the pack {pack}, which has {len(index.entries)}"

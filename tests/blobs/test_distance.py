@@ -1,11 +1,13 @@
 """A distant store is asked for several things at once."""
 
+import io
 import threading
 from collections.abc import Sequence
 
 import pytest
 
 from ledger.blobs import (
+    ContentReader,
     ContentWriter,
     Copied,
     Copier,
@@ -17,6 +19,9 @@ from ledger.blobs import (
     needs_of,
     sizes_of,
 )
+from ledger.blobs.recent_indexes import RecentIndexes
+from ledger.blobs.tables import load_runs
+from ledger.errors import IntegrityError
 from ledger.ids import new_uuid
 from tests.kit.contents import copy_content, load, noise, save
 
@@ -42,7 +47,14 @@ class Meeting:
     gets_at_once = 4
 
     def __init__(
-        self, *, puts: int = 1, gets: int = 1, looks: int = 1, chunk_gets: int = 1, meeting: str = "packs/"
+        self,
+        *,
+        puts: int = 1,
+        gets: int = 1,
+        looks: int = 1,
+        chunk_gets: int = 1,
+        tails: int = 1,
+        meeting: str = "packs/",
     ) -> None:
         self._meeting = meeting
         self._store = FsspecStore(f"memory://{new_uuid(0)}")
@@ -50,14 +62,15 @@ class Meeting:
         self._gets = _Appointment(gets)
         self._chunk_gets = _Appointment(chunk_gets)
         self._looks = _Appointment(looks)
+        self._tails = _Appointment(tails)
 
     @property
     def url(self) -> str:
         return self._store.url
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-        if key.startswith("packs/") and start >= 0:
-            self._gets.keep()
+        if key.startswith("packs/"):
+            (self._tails if start < 0 else self._gets).keep()
         if key.startswith("chunks/"):
             self._chunk_gets.keep()
         return self._store.get(key, start, length)
@@ -91,6 +104,28 @@ def test_parts_are_fetched_four_at_a_time() -> None:
     store = Meeting(gets=4)
     content = save(store, {"a": noise(4 * MIB - 100_000)})
     assert {"a": noise(4 * MIB - 100_000)} == load(store, content)
+
+
+def test_what_lies_before_a_part_is_looked_up_eight_packs_at_a_time() -> None:
+    """To read the end of a large content the indexes of the packs before it are asked for together."""
+    store = Meeting()
+    data = noise(17 * MIB)
+    content = save(store, {"a": data})
+    store._tails = _Appointment(8)
+    with ContentReader(store, content, label="iris@3").open("a") as file:
+        file.seek(-5, io.SEEK_END)
+        assert data[-5:] == file.read()
+
+
+def test_a_pack_that_may_not_be_needed_fails_nobody() -> None:
+    """An index that is asked for ahead and is missing is an error for whoever needs it, and for nobody else."""
+    store = Meeting()
+    content = save(store, {"a": noise(2 * MIB)})
+    pack, missing = load_runs(store, content, label="iris@3")[0][0], 64 * "0"
+    indexes = RecentIndexes(store, label="iris@3")
+    assert pack == indexes.get(pack, next_packs=[missing]).pack
+    with pytest.raises(IntegrityError, match=missing[2:]):
+        indexes.get(missing)
 
 
 def test_packs_are_copied_two_at_a_time() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentReader, LocalStore, Store, is_present, packs, workers
+from ledger.blobs import ContentReader, LocalStore, Store, is_present, recent_indexes, workers
 from ledger.blobs.layout import table_key
 from ledger.blobs.packs import PackIndex, load_index
 from ledger.blobs.workers import thread_count
@@ -110,7 +110,7 @@ def test_a_content_in_many_packs_reads_each_index_once(store: LocalStore, monkey
         read.append(pack)
         return load_index(store, pack, label=label)
 
-    monkeypatch.setattr(packs, "load_index", counted)
+    monkeypatch.setattr(recent_indexes, "load_index", counted)
     assert bytes(data) == ContentReader(store, content, label="iris@40").read("a")
     assert 20 < len(read) == len(set(read))
 
