@@ -33,6 +33,9 @@ _OBJECT_STORES = frozenset({"oss", "oci", "memory"})
 _COPIES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
 """Protocols of fsspec that keep copies of what lies behind them."""
 
+_RUNNING = frozenset({"reference", "dask"})
+"""Protocols of fsspec that run what the other end gives: the templates of references, the pickles of a scheduler."""
+
 _FOLDERS = frozenset({"file", "local"})
 """Folders of this machine, by fsspec's names, in which it syncs nothing; by themselves they are a `LocalStore`'s."""
 
@@ -255,15 +258,23 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
 
 
 def _refuse_chained(url: str, shown: str) -> None:
-    """Raise `ArgumentError` for a URL of fsspec's with a cache in front, or with a folder behind."""
-    chain = url.split("://", maxsplit=1)[0].split("::")
-    copies = _COPIES.intersection(chain)
+    """Raise `ArgumentError` for a URL of fsspec's that runs something, with a cache in it, or with a folder behind."""
+    protocols = [part.split("://", maxsplit=1)[0] for part in url.split("::")]
+    running = _RUNNING.intersection(protocols)
+    if running:
+        raise ArgumentError(
+            f"the store {shown} could have fsspec run what the other end of {min(running)} says",
+            hint="give the URL of the place itself, where the objects are",
+            url=shown,
+        )
+    copies = _COPIES.intersection(protocols)
     if copies:
         raise ArgumentError(
             f"the store {shown} would be read through copies that {min(copies)} keeps and nobody checks",
             hint="give the URL behind it; the ledger has a cache of its own (specs/stores.md, 5)",
             url=shown,
         )
+    chain = url.split("://", maxsplit=1)[0].split("::")
     if _FOLDERS.intersection(chain[1:]):
         raise ArgumentError(
             f"the store {shown} would be a folder in which nothing is made durable",

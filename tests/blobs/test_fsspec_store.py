@@ -1,7 +1,9 @@
 """Stores behind fsspec."""
 
+import json
 import time
 import uuid
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -130,13 +132,41 @@ def test_the_url_is_the_one_that_was_given(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["simplecache::memory://store", "filecache::file:///tmp/store", "blockcache::memory://b"]
+    "url",
+    [
+        "simplecache::memory://store",
+        "filecache::file:///tmp/store",
+        "blockcache::memory://b",
+        "zip://::simplecache::memory://a.zip",
+    ],
 )
 def test_copies_that_nobody_checks_are_refused(url: str) -> None:
     """A chain in which fsspec keeps copies would show a check what was there once."""
     with pytest.raises(ArgumentError, match="would be read through copies") as caught:
         FsspecStore(url)
     assert "a cache of its own" in caught.value.hint
+
+
+def test_templates_at_the_other_end_are_not_run(tmp_path: Path) -> None:
+    """Settings may come from anybody: a list of references that they name is refused before it is read."""
+    ran = tmp_path / "ran"
+    template = f"{{{{ cycler.__init__.__globals__.os.mkdir('{ran}') }}}}"
+    listed = {"version": 1, "refs": {}, "gen": [{"key": template, "url": "a", "dimensions": {"i": [1]}}]}
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("listed.json", json.dumps(listed))
+    with pytest.raises(ArgumentError, match="could have fsspec run what the other end of reference says"):
+        FsspecStore(f"reference::zip://listed.json::{tmp_path}/a.zip")
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(
+    "url", ["reference://", "dask://host:8786/store", "zip://::reference://a.zip", "dir::dask://h"]
+)
+def test_what_runs_what_it_is_told_is_refused_wherever_it_stands(url: str) -> None:
+    """In front of a chain, in the middle of one, and by itself."""
+    with pytest.raises(ArgumentError, match="could have fsspec run") as caught:
+        FsspecStore(url)
+    assert "the place itself" in caught.value.hint
 
 
 @pytest.mark.parametrize("url", ["dir::file:///tmp/store", "dir::local:///tmp/store"])
