@@ -1,11 +1,17 @@
 """The stores of a ledger's remotes, behind its own: what others saved is read where they put it.
 
-Knows the settings of the remotes and which stores are noted; never asks the own store.
+There are three ways to look behind the own store, which differ in what one of these means that is away:
+
+    behind              to read: an error, if none of the others has what is sought
+    holding             to find linked data, which lies whole in one store: the same
+    optionally_behind   to save: it has nothing, for a while and with a warning, as bytes can be stored again
+
+Who reads is told that bytes are missing only where all these could be asked, which `check` finds out. Knows the
+settings of the remotes and which stores are noted; never asks the own store.
 """
 
 import functools
 import os
-import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,6 +28,7 @@ from ledger.blobs import (
     store_id,
 )
 from ledger.core.noted_stores import check_noted
+from ledger.core.remote_errors import place_empty, place_found_since, place_of_others, place_unknown
 from ledger.errors import (
     ConfigError,
     MissingDependencyError,
@@ -31,7 +38,6 @@ from ledger.errors import (
 )
 from ledger.forks import cached_property
 from ledger.lookup import (
-    CONFIG_FILE,
     DEFAULT_STORE,
     Config,
     RemoteConfig,
@@ -70,10 +76,10 @@ class RemoteStores:
         self._has_published = has_published
         self._forget = forget
 
-    @cached_property
+    @property
     def stores(self) -> tuple[Store, ...]:
         """The stores themselves; one that is away, or cannot be opened, is an error when it is asked."""
-        return tuple(map(self._open_or_defer, self._remote_of))
+        return tuple(self._by_url.values())
 
     def behind(self, own: Store) -> Store:
         """A store, and these behind it, to read from."""
@@ -92,24 +98,24 @@ class RemoteStores:
 
         Another store than is noted is in its place, or none, or it cannot be looked at, or nobody has said where it is.
         """
+        remotes = self._config.remotes.items()
         try:
             for store in self.stores:
                 check_noted(self._ledger_dir, store)
-            for name, remote in self._config.remotes.items():
+            for name, remote in remotes:
                 self._check_place(name, remote)
         except (StoreMismatchError, StorageError) as error:
             raise_if_inconclusive(error)
             raise StoreUnavailableError(str(error), hint=error.hint, **error.facts) from error
         if self._config.store != DEFAULT_STORE:
             return  # those who share a store need not say so
-        for name, remote in self._config.remotes.items():
+        for name, remote in remotes:
             if not store_of_remote(self._ledger_dir, remote):
-                raise StoreUnavailableError(
-                    f"not all bytes are here, and nobody has said where those are that {name} "
-                    f"({without_secrets(remote.url)}) has published",
-                    hint=f'add `store = "URL"` below [remotes.{name}] in {self._ledger_dir / CONFIG_FILE}',
-                    remote=name,
-                )
+                raise place_unknown(self._ledger_dir, name, remote)
+
+    @cached_property
+    def _by_url(self) -> dict[str, Store]:
+        return {url: self._open_or_defer(url) for url in self._remote_of}
 
     @cached_property
     def _optional(self) -> tuple[Store, ...]:
@@ -157,43 +163,27 @@ class RemoteStores:
         return found
 
     def _check_place(self, name: str, remote: RemoteConfig) -> None:
-        """Raise where no store is at a remote's place, or one that could not be found there at first."""
+        """Raise unless the store at a remote's place, where that is known, is one that is asked here."""
         url = store_of_remote(self._ledger_dir, remote)
-        where = without_secrets(remote.url)
         if not url:
             return
-        if url not in self._remote_of:
+        if url not in self._by_url:
             self._forget()
-            raise StoreUnavailableError(
-                f"the store of {name} ({where}) could not be looked for at first",
-                hint="it can be now: try again",
-                remote=name,
-            )
-        if not remote.store and is_absent(remote):
-            raise StoreUnavailableError(
-                f"not all bytes are here, and nothing is at {where}, where {name} should be",
-                hint=f"mount the right disk, or correct the URL of {name} in {self._ledger_dir / CONFIG_FILE}; "
-                f"if it is gone for good, run `ledger remote remove {name}`",
-                remote=name,
-            )
+            raise place_found_since(name, remote)
+        is_at_its_path = not remote.store
+        if is_at_its_path and is_absent(remote):
+            raise place_empty(self._ledger_dir, name, remote)
         if self._has_published(name):
-            store_id(self.stores[list(self._remote_of).index(url)])
-        if not remote.store:
+            store_id(self._by_url[url])  # a store that holds something has one
+        if is_at_its_path:
             self._refuse_stores_behind(name, remote)
 
     def _refuse_stores_behind(self, name: str, remote: RemoteConfig) -> None:
         """Raise where a remote is a ledger that reads bytes of others from stores that are not read here."""
-        read_here = {_place(url) for url in (store_url(self._ledger_dir, self._config), *self._remote_of)}
+        read_here = {_place(url) for url in (store_url(self._ledger_dir, self._config), *self._by_url)}
         for other, store in remotes_of(remote):
             if store and _place(store) not in read_here:
-                where, behind = without_secrets(remote.url), without_secrets(store)
-                option = f" --store {shlex.quote(without_secrets(other.store))}" if other.store else ""
-                raise StoreUnavailableError(
-                    f"not all bytes are here, and {name} ({where}) reads some of its own from {behind}",
-                    hint=f"run `ledger remote add NAME {shlex.quote(without_secrets(other.url))}{option}` "
-                    "to read from there, too",
-                    remote=name,
-                )
+                raise place_of_others(name, remote, other, store)
 
 
 def _place(url: str) -> str:
