@@ -1,7 +1,7 @@
-"""The files of a value on their way in and out: what materializers work against.
+"""The files of a value on their way in and out: what materializers work against (`ledger.materializers.Files`).
 
-`SavingFiles` streams into a content that is being written, `LoadingFiles` reads one that is
-stored; both know how to be a local folder for libraries that insist on one.
+`SavingFiles` streams into a content that is being written, `LoadingFiles` reads one that is stored; both know how to be
+a local folder for libraries that insist on one. A materializer has either, so each answers what only the other can do.
 """
 
 import io
@@ -32,27 +32,11 @@ class SavingFiles:
         stream = self._writer.open(self._prefix + path)
         return stream if mode == "wb" else io.TextIOWrapper(stream, encoding="utf-8", newline="")
 
-    def add(self, path: str, source: Path) -> None:
-        """Take a local file or folder into the content, as it is."""
-        take = self._writer.add_folder if is_folder(source) else self._writer.add_file
-        take(self._prefix + path, source)
-
     def folder(self) -> Path:
         """A local folder whose files join the content when the value is saved."""
         if self._folder is None:
             self._folder = fresh_folder()
         return self._folder
-
-    def drop_folder(self) -> None:
-        """Do nothing: what lies in the folder joins the content first."""
-
-    def local(self, path: str) -> BinaryIO:
-        """Refuse: what is being saved goes into the store as a stream."""
-        raise ArgumentError(f"file {path!r} is being saved, it cannot be read yet")
-
-    def paths(self) -> tuple[str, ...]:
-        """No paths: a value that is being saved has no files to read."""
-        return ()
 
     def below(self, prefix: str) -> "SavingFiles":
         """The same content, below a sub folder."""
@@ -60,8 +44,10 @@ class SavingFiles:
         self._below.append(child)
         return child
 
-    def require_trust(self, what: str) -> None:
-        """Do nothing: saving runs no code but the caller's own."""
+    def add(self, path: str, source: Path) -> None:
+        """Take a local file or folder into the content, as it is."""
+        take = self._writer.add_folder if is_folder(source) else self._writer.add_file
+        take(self._prefix + path, source)
 
     def collect(self) -> None:
         """Take what lies in the local folders into the content."""
@@ -80,6 +66,22 @@ class SavingFiles:
             remove_folder(self._folder)
         for child in self._below:
             child.clean()
+
+    # What only a value that is loaded has.
+
+    def local(self, path: str) -> BinaryIO:
+        """Refuse: what is being saved goes into the store as a stream."""
+        raise ArgumentError(f"file {path!r} is being saved, it cannot be read yet")
+
+    def paths(self) -> tuple[str, ...]:
+        """No paths: a value that is being saved has no files to read."""
+        return ()
+
+    def drop_folder(self) -> None:
+        """Do nothing: what lies in the folder joins the content first."""
+
+    def require_trust(self, what: str) -> None:
+        """Do nothing: saving runs no code but the caller's own."""
 
 
 class ContentPaths:
@@ -130,10 +132,6 @@ class LoadingFiles:
         stream = self._reader.open(self._full(path))
         return stream if mode == "rb" else io.TextIOWrapper(stream, encoding="utf-8", newline="")
 
-    def add(self, path: str, source: Path) -> None:
-        """Refuse: a stored content takes nothing more."""
-        raise ArgumentError(f"file {path!r} is stored for ever, {source} cannot join it")
-
     def folder(self) -> Path:
         """A local folder with copies of the files; it lasts as long as the process."""
         if self._folder is None:
@@ -141,11 +139,10 @@ class LoadingFiles:
             self._reader.restore(self._folder, paths=self._all.below(self._prefix), strip=self._prefix)
         return self._folder
 
-    def drop_folder(self) -> None:
-        """Remove the local folder, if there is one; what is mapped from its files stays."""
-        if self._folder is not None:
-            remove_folder(self._folder.parent)
-            self._folder = None
+    def below(self, prefix: str) -> "LoadingFiles":
+        """The same content, below a sub folder."""
+        full = f"{self._prefix}{prefix}/"
+        return LoadingFiles(self._reader, self._all, ask=self._ask, local_of=self._local_of, prefix=full)
 
     def local(self, path: str) -> BinaryIO:
         """A file as one of the local disk, from the ledger's cache."""
@@ -155,14 +152,21 @@ class LoadingFiles:
         """The files there are, relative to here."""
         return tuple(path.removeprefix(self._prefix) for path in self._all.below(self._prefix))
 
-    def below(self, prefix: str) -> "LoadingFiles":
-        """The same content, below a sub folder."""
-        full = f"{self._prefix}{prefix}/"
-        return LoadingFiles(self._reader, self._all, ask=self._ask, local_of=self._local_of, prefix=full)
+    def drop_folder(self) -> None:
+        """Remove the local folder, if there is one; what is mapped from its files stays."""
+        if self._folder is not None:
+            remove_folder(self._folder.parent)
+            self._folder = None
 
     def require_trust(self, what: str) -> None:
         """Raise `UntrustedArtifactError` unless this user trusts the content."""
         self._ask(what)
+
+    # What only a value that is saved has.
+
+    def add(self, path: str, source: Path) -> None:
+        """Refuse: a stored content takes nothing more."""
+        raise ArgumentError(f"file {path!r} is stored for ever, {source} cannot join it")
 
     def _full(self, path: str) -> str:
         """The path in the content of a file that the value has."""

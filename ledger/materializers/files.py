@@ -1,9 +1,19 @@
 """What a materializer works against: the files of one value.
 
-Owns the protocol and nothing else. The core implements it over a store, tests over a
-dict; a materializer never learns where its files go or come from. While a value is
-saved, written files stream away and cannot be read again; while it is loaded, files
-are there to be read, and bytes have been checked before they are handed out.
+Owns the protocol and nothing else. The core implements it over a store, tests over a dict; a materializer never learns
+where its files go or come from. It has one such object, while it saves or while it loads:
+
+    method           while a value is saved            while it is loaded
+    open             a stream that writes a file       one that reads a file, whose bytes are checked
+    folder           what is left in it is saved       it holds copies of the files
+    below            the same for a sub folder         the same for a sub folder
+    add              takes a local file or folder      refused
+    local            refused                           a file of the local disk
+    paths            none: what is written is gone     the files there are
+    drop_folder      nothing happens                   removes the folder
+    require_trust    nothing happens                   raises, unless the content is trusted
+
+What is refused is an `ArgumentError`.
 """
 
 from pathlib import Path
@@ -19,17 +29,17 @@ class Files(Protocol):
         A written stream cannot seek; a read one can. ``path`` is relative, with ``/``.
         """
 
+    def folder(self) -> Path:
+        """A local folder: what a save leaves in it joins the content; on load it holds the restored files."""
+
+    def below(self, prefix: str) -> "Files":
+        """The same for the sub folder ``prefix``, which an element of a value has to itself."""
+
     def add(self, path: str, source: Path) -> None:
         """Take a local file or folder as it is, on save: with executable bits, links that stay inside, empty folders.
 
         Raises `UnsupportedFileError` with everything in it that cannot be saved, before a byte is read.
         """
-
-    def folder(self) -> Path:
-        """A local folder: what a save leaves in it joins the content; on load it holds the restored files."""
-
-    def drop_folder(self) -> None:
-        """On load, remove the local folder once nobody needs the names of its files; what is mapped from them stays."""
 
     def local(self, path: str) -> BinaryIO:
         """On load, a file of the value as a file of the local disk, checked, which can be mapped into memory."""
@@ -37,8 +47,8 @@ class Files(Protocol):
     def paths(self) -> tuple[str, ...]:
         """The files that exist, on load."""
 
-    def below(self, prefix: str) -> "Files":
-        """The same for the sub folder ``prefix``, which an element of a value has to itself."""
+    def drop_folder(self) -> None:
+        """On load, remove the local folder once nobody needs the names of its files; what is mapped from them stays."""
 
     def require_trust(self, what: str) -> None:
-        """Raise `UntrustedArtifactError` unless this user trusts the content; ``what`` says what would run."""
+        """On load, raise `UntrustedArtifactError` unless this user trusts the content; ``what`` says what would run."""
