@@ -66,47 +66,54 @@ class _Walk:
         self._objects = objects
 
     def descend(self, path: TreePath, before: Entry | None, after: Entry | None) -> None:
-        """Note what differs at a path and below it; equal trees are not read."""
+        """Note what differs at a path and below it; equal trees are not read.
+
+        Where a folder has become a file, that file is added and those in the folder are removed, or the other way
+        round.
+        """
         if before == after:
             return
-        if before is not None and after is not None and not (before.is_directory or after.is_directory):
+        was_file = before is not None and not before.is_directory
+        is_file = after is not None and not after.is_directory
+        if was_file and is_file:
             self._note(self.edited, path)
             return
-        if before is not None and not before.is_directory:
+        if was_file:
             self._note(self.removed, path)
-        if after is not None and not after.is_directory:
+        if is_file:
             self._note(self.added, path)
         old, new = self._read(path, before), self._read(path, after)
-        if after is not None and after.is_directory and not new:
-            where = _shown(path)
-            raise FormatError(f"{where}: an empty folder, which no ledger has", where=where)
+        if not new and after is not None and after.is_directory:
+            raise _refused(path, "an empty folder, which no ledger has")
         try:
             differing = differing_entries(old, new)
         except ValueError as error:
-            where = _shown(path)
-            raise FormatError(f"{where}: {error}", where=where) from error
+            raise _refused(path, error) from error
         for name, one, other in differing:
             if len(name) > _NAME_LIMIT:
-                where = "/".join((*path, f"{name[:_NAME_SHOWN]}..."))
-                raise FormatError(f"{where}: a name of {len(name)} characters, over {_NAME_LIMIT}", where=where)
+                shown = f"{name[:_NAME_SHOWN]}..."
+                raise _refused((*path, shown), f"a name of {len(name)} characters, over {_NAME_LIMIT}")
             self.descend((*path, name), one, other)
 
     def _read(self, path: TreePath, entry: Entry | None) -> bytes:
+        """The folder at a path; nothing where there is none."""
         if entry is None or not entry.is_directory:
             return b""
         if len(path) > DEPTH_LIMIT:
-            raise FormatError(f"{'/'.join(path)}: folders nest deeper than {DEPTH_LIMIT}", where="/".join(path))
+            raise _refused(path, f"folders nest deeper than {DEPTH_LIMIT}")
         try:
             return self._objects.get(entry.id, TREE)
         except IntegrityError as error:
             raise_if_object_damaged(error)
-            raise FormatError(f"{_shown(path)}: {error}", where=_shown(path)) from error
+            raise _refused(path, error) from error
 
     def _note(self, paths: list[TreePath], path: TreePath) -> None:
         paths.append(path)
         if len(paths) > PATH_LIMIT:
-            raise FormatError(f"{'/'.join(path)}: more than {PATH_LIMIT} files differ", where="/".join(path))
+            raise _refused(path, f"more than {PATH_LIMIT} files differ")
 
 
-def _shown(path: TreePath) -> str:
-    return "/".join(path) or "the root"
+def _refused(path: TreePath, reason: object) -> FormatError:
+    """The error of a tree that no ledger has."""
+    where = "/".join(path) or "the root"
+    return FormatError(f"{where}: {reason}", where=where)
