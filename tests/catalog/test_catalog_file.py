@@ -26,9 +26,9 @@ from ledger.catalog import (
     read_catalog,
     update_catalog,
 )
-from ledger.catalog.catalog_file import _count_to_take, extend
+from ledger.catalog.catalog_file import extend
 from ledger.catalog.lines import EPOCH
-from ledger.catalog.segments import TRAILER_BYTES, Segment, encode_segment, read_trailer
+from ledger.catalog.segments import TOKEN_BYTES, TRAILER_BYTES, Segment, encode_segment, read_trailer
 from ledger.errors import StorageError
 from ledger.ids import VersionId
 from tests.kit.histories import die_at
@@ -135,12 +135,24 @@ def test_few_segments_hold_many_additions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "new", "taken"),
-    [([], 1, 0), ([1000], 1, 0), ([4], 1, 1), ([5], 1, 0), ([1000, 20, 4], 1, 2), ([100, 4], 0, 0), ([9, 0], 0, 1)],
+    ("sizes", "new", "expected"),
+    [
+        ([30], 1, [30, 1]),
+        ([4], 1, [5]),
+        ([5], 1, [5, 1]),
+        ([300, 20, 4], 1, [300, 25]),
+        ([300, 21, 4], 1, [300, 21, 5]),
+        ([30, 4], 0, [30, 4, 0]),
+        ([9, 0], 0, [9, 0]),
+    ],
 )
-def test_segments_are_taken_in_while_they_are_small(sizes: list[int], new: int, taken: int) -> None:
+def test_segments_are_taken_in_while_they_are_small(sizes: list[int], new: int, expected: list[int]) -> None:
     """A new segment takes in the newest as long as they have at most four times its lines."""
-    assert taken == _count_to_take(sizes, new)
+    catalog, numbers = Catalog(COMMIT, [], token=bytes(TOKEN_BYTES)), itertools.count()
+    for size in sizes:
+        catalog = overlay(catalog, [LineChange(line_of(next(numbers)), None) for _ in range(size)], COMMIT)
+    extended = extend(catalog, [LineChange(line_of(next(numbers)), None) for _ in range(new)], COMMIT).catalog
+    assert expected == [segment.lines for segment in extended.segments]
 
 
 def is_written_anew(path: Path, lines: list[bytes]) -> bool:

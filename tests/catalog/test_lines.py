@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from ledger.catalog import Filter, Place, Traits, encode_line, key_of, make_query, matches
 from ledger.catalog.lines import COLUMN_LIMIT, METADATA, TAGS, UNKNOWN, decode_metadata, decode_tags, place_of
-from ledger.catalog.search import _contains
 from ledger.ids import VersionId
 from ledger.records import normalise
 
@@ -84,8 +83,8 @@ def test_metadata_come_back_equal(metadata: dict[str, Any]) -> None:
     column = line(metadata).split(b"\t")[METADATA]
     if column != UNKNOWN:
         found = decode_metadata(column)
-        assert _contains(found, metadata)
-        assert _contains(metadata, found)
+        for wanted, held in ((found, metadata), (metadata, found)):
+            assert matches(Filter(metadata=wanted), tags=(), type="DataArtifact", metadata=held, created_at=MOMENT)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=5), max_size=4))
