@@ -13,7 +13,7 @@ from ledger.cli.printing import print_list
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.shapes import commit_shape, labels_in
 from ledger.errors import MissingDependencyError
-from ledger.history import check_settings
+from ledger.history import HONEST_SETTINGS, HONEST_VARIABLES, check_settings
 from ledger.lookup import split_label
 from ledger.records import check_limit
 from ledger.system_errors import storage_error
@@ -71,12 +71,13 @@ def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
             hint="install Git; `ledger log` shows the history without it",
         )
     check_settings(git_dir)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     if sys.stdout is not None:  # the program may have been started without one
         sys.stdout.flush()
-    # As in a sync, hooks that a history may bring along do not run.
-    command = ["git", "-c", "core.hooksPath=/dev/null", f"--git-dir={git_dir}", *arguments]
+    # As in a sync, what a history may bring along runs nothing, and shows no other history than there is.
+    settings = [word for setting in HONEST_SETTINGS for word in ("-c", setting)]
+    command = ["git", *settings, f"--git-dir={git_dir}", *arguments]
     try:
-        os.execve(program, command, environment)  # noqa: S606  # no shell, on purpose
+        os.execve(program, command, {**kept, **HONEST_VARIABLES})  # noqa: S606  # no shell, on purpose
     except OSError as error:
         raise storage_error(error, program, "run") from error

@@ -21,7 +21,7 @@ from ledger.history.drafts import (
 )
 from ledger.history.folds import FOLD_LOCK
 from ledger.history.forms import Commit
-from ledger.history.git_settings import check_settings
+from ledger.history.git_settings import HONEST_SETTINGS, HONEST_VARIABLES, check_settings
 from ledger.history.history import History, Published
 from ledger.history.identity import git_identity, host_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
@@ -42,6 +42,8 @@ from ledger.history.snapshot import Snapshot
 __all__ = [
     "BRANCH",
     "FOLD_LOCK",
+    "HONEST_SETTINGS",
+    "HONEST_VARIABLES",
     "LOCK",
     "REPOSITORY",
     "UNPLACED",

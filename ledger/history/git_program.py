@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from ledger.disk import storage_errors
 from ledger.errors import MissingDependencyError, RemoteError
-from ledger.history.git_settings import check_settings
+from ledger.history.git_settings import HONEST_SETTINGS, HONEST_VARIABLES, check_settings
 from ledger.history.repository import check_depth
 from ledger.wording import without_secrets
 
@@ -46,12 +46,10 @@ _SETTINGS = (
     "protocol.ext.allow=never",
     "transfer.fsckObjects=true",
     "fetch.fsckObjects=true",
-    "core.hooksPath=/dev/null",
+    *HONEST_SETTINGS,
     "core.logAllRefUpdates=false",
     "core.fsync=all",
     "core.fsyncMethod=fsync",
-    "core.commitGraph=false",
-    "core.multiPackIndex=false",
     "core.askPass=",
     "gc.auto=0",
     # A server may say next to nothing while it gathers what is asked for, or checks what was pushed.
@@ -179,8 +177,7 @@ def _hear(output: IO[bytes], words: IO[bytes], seconds: float, *, is_whole: bool
 
 def _environment(ssh: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SSH_ASKPASS"))}
-    honest = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
-    return {**kept, **honest, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh, "LC_ALL": "C"}
+    return {**kept, **HONEST_VARIABLES, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh, "LC_ALL": "C"}
 
 
 def _words(data: bytes) -> str:

@@ -4,6 +4,7 @@ A ledger may come from anybody, its history's configuration with it, and Git doe
 other files, keep objects or refs elsewhere. So only what is known to be harmless may stand there.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,15 @@ _CONFIG = """\
 [transfer]
 	fsckObjects = true
 """
+
+HONEST_SETTINGS = (
+    "core.hooksPath=/dev/null",
+    "core.commitGraph=false",
+    "core.multiPackIndex=false",
+    "advice.graftFileDeprecated=false",  # Git advises against a graft file at length, ours too
+)
+HONEST_VARIABLES = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
+"""With both, no hook, derived file, replacement or graft that a history brings along has a say in what Git does."""
 
 REQUIRED_SETTINGS = {"core.repositoryformatversion": ("0", "1"), "core.bare": ("true",)}
 """What the configuration of every history says; the rest is for Git's housekeeping and for whoever pushes here.

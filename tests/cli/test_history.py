@@ -11,7 +11,7 @@ import pytest
 from ledger import Ledger
 from tests.cli.conftest import Cli
 from tests.cli.test_program import start
-from tests.kit.git import set_hook
+from tests.kit.git import git_says, set_hook
 
 
 def test_the_log_is_newest_first(cli: Cli, iris: dict[str, Any]) -> None:
@@ -126,6 +126,37 @@ def test_a_history_that_could_run_a_program_is_not_given_to_git(iris: dict[str, 
     assert 2 == done.returncode
     assert "sets 'core.pager'" in done.stderr
     assert not (tmp_path / "ran").exists()
+
+
+def test_git_shows_the_history_that_there_is(iris: dict[str, Any]) -> None:
+    """A ledger may come from anybody: neither a replaced commit nor a graft in it changes what ``ledger git`` shows."""
+    git_dir, tip = Ledger.open().git_dir, Ledger.open().revision
+    shown = start("git", "log", "--format=%H %an %s", "main").stdout
+    commit = git_says(git_dir, "cat-file", "commit", tip).replace("author Ada", "author Bob") + "\n"
+    forged = git_says(git_dir, "hash-object", "-t", "commit", "-w", "--stdin", data=commit.encode())
+    git_says(git_dir, "replace", tip, forged)
+    grafts = git_dir / "info" / "grafts"
+    grafts.parent.mkdir(exist_ok=True)
+    grafts.write_text(f"{tip}\n")
+    done = start("git", "log", "--format=%H %an %s", "main")
+    assert (shown, "") == (done.stdout, done.stderr)
+    grafts.unlink()
+    git_says(git_dir, "replace", "-d", tip)
+
+
+def test_git_asks_no_graph_of_commits(iris: dict[str, Any]) -> None:
+    """Nor does one have a say that lies: here that no commit has a parent."""
+    git_dir = Ledger.open().git_dir
+    git_says(git_dir, "commit-graph", "write", "--reachable")
+    graph = git_dir / "objects" / "info" / "commit-graph"
+    data = bytearray(graph.read_bytes())
+    commits = int.from_bytes(data[36:44])  # the third part in the table of parts
+    for number in range(2):
+        data[commits + 36 * number + 20 : commits + 36 * number + 24] = b"\x70\0\0\0"
+    graph.chmod(0o644)
+    graph.write_bytes(data)
+    assert ["save iris@1", "start a ledger"] == start("git", "log", "--format=%s", "main").stdout.splitlines()
+    graph.unlink()
 
 
 def test_hooks_of_a_history_do_not_run(iris: dict[str, Any], workdir: Path) -> None:
