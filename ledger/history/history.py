@@ -26,6 +26,7 @@ from ledger.disk import HeldLock, LockFile, current_durability, locks_end_here, 
 from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
 from ledger.history import layout
 from ledger.history.branch import (
+    BranchLock,
     branch_held,
     clear_dead_lock,
     create_branch,
@@ -69,7 +70,7 @@ _MARKER = encode({"features": [], "format": FORMAT})
 _MARKER_ID = object_id(BLOB, _MARKER)
 
 Decision = Callable[[CommitId], Publication]
-"""What is to be published, where that depends on the commit upon which it is."""
+"""What is to be published upon a commit; asked again for every attempt."""
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,7 +186,8 @@ class History:
         ``decide`` is asked again where the branch moves all the same; what it raises comes out.
         """
         with locks_end_here():
-            return self._publish_in_turn(lambda base: _publication(decide(base), author, now))
+            turn = self._lock.hold(timeout=self._lock_timeout)
+            return self._publish_holding(turn, lambda base: _publication(decide(base), author, now))
 
     def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
         """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""
@@ -241,27 +243,28 @@ class History:
         self.objects.remember(new)
         return CommitId(commit), pack
 
-    def _publish_in_turn(self, wanted: Publication | Decision) -> Published:
-        """Publish under the ledger's lock, and for those who wait for it as well; or have its holder do so."""
-        if isinstance(wanted, Publication):
-            turn = self._turns.take(wanted)
-            if not isinstance(turn, HeldLock):
-                with once_published():
-                    return Published(commit=turn, claims=claims_of(wanted.drafts, self.snapshot(turn)))
-        else:
-            turn = self._lock.hold(timeout=self._lock_timeout)
-        with ExitStack() as stack:
+    def _publish_in_turn(self, publication: Publication) -> Published:
+        """Publish under the ledger's lock, or have its holder do so."""
+        turn = self._turns.take(publication)
+        if isinstance(turn, HeldLock):
+            return self._publish_holding(turn, lambda _: publication)
+        with once_published():
+            return Published(commit=turn, claims=claims_of(publication.drafts, self.snapshot(turn)))
+
+    def _publish_holding(self, turn: HeldLock, decide: Decision) -> Published:
+        """Publish for ourselves and for those who wait for the ledger's lock, let go of it, and fold if it is time."""
+        with ExitStack() as while_folding:
             try:
                 with turn, self._queue.waiters() as waiters:
-                    published = self._publish(wanted, waiters, holder_died=turn.holder_died)
-                    fold = self._folds.choose(stack)
+                    published = self._publish(decide, waiters, holder_died=turn.holder_died)
+                    fold = self._folds.choose(while_folding)
             finally:
                 self._queue.ring_next()
             if fold is not None:
                 self._folds.do(fold)
         return published
 
-    def _publish(self, wanted: Publication | Decision, waiters: Sequence[Waiter], *, holder_died: bool) -> Published:
+    def _publish(self, decide: Decision, waiters: Sequence[Waiter], *, holder_died: bool) -> Published:
         """Publish, and as many of those who wait as can have their places; tried until the branch stands still."""
         deadline = time.monotonic() + self._lock_timeout
         if not self._clear_dead_lock(holder_died=holder_died, deadline=deadline):
@@ -272,22 +275,28 @@ class History:
         with ExitStack() as packs:
             # While somebody else holds the branch, the attempt would be in vain.
             if not is_branch_held(self.git_dir):
-                published = self._attempt(wanted, waiters, move_branch, packs)
+                published = self._attempt(decide, waiters, move_branch, packs)
             while published is None:
                 if not self._clear_dead_lock(holder_died=False, deadline=deadline):
                     raise self._contended()
                 # A writer that lost a race holds the branch while it tries again: many would spoil each other's work.
-                with ExitStack() as stack:
-                    try:
-                        lock = stack.enter_context(branch_held(self.git_dir, patience=deadline - time.monotonic()))
-                    except FileExistsError:
-                        raise self._contended() from None
-                    published = self._attempt(wanted, waiters, partial(move_held_branch, lock), packs)
+                with self._branch_held(deadline) as lock:
+                    published = self._attempt(decide, waiters, partial(move_held_branch, lock), packs)
         return published
+
+    @contextmanager
+    def _branch_held(self, deadline: float) -> Iterator[BranchLock]:
+        """A block during which nobody else moves the branch; `LockTimeoutError` if it cannot be had by the deadline."""
+        with ExitStack() as stack:
+            try:
+                lock = stack.enter_context(branch_held(self.git_dir, patience=deadline - time.monotonic()))
+            except FileExistsError:
+                raise self._contended() from None
+            yield lock
 
     def _attempt(
         self,
-        wanted: Publication | Decision,
+        decide: Decision,
         waiters: Sequence[Waiter],
         move: Callable[..., bool],
         packs: ExitStack,
@@ -299,7 +308,7 @@ class History:
         base = self.tip()
         self._check_format(CommittedTree(self.objects, self.objects.commit(base).tree))
         chain = Chain(self.objects, base)
-        own = chain.place(wanted if isinstance(wanted, Publication) else wanted(base))
+        own = chain.place(decide(base))
         chain.append(own)
         taken = [(waiter, commit) for waiter in waiters if (commit := _take_up(waiter, chain)) is not None]
         pack = write_pack(self.objects, chain.new)

@@ -17,7 +17,10 @@ from tests.kit.ledgers import waste
 LOCKING = ("/disk/locks.py", "/disk/holds.py", "/history/turns.py", "/history/folds.py")
 """The files in which locks are taken."""
 
-CALLING = ("hold", "hold_store", "_hold_store", "_publish_in_turn", "enter_context", "_enter_context", "_push_cm_exit")
+CALLING = (
+    *("hold", "hold_store", "_hold_store", "publish_upon", "_publish_in_turn", "_publish_holding"),
+    *("enter_context", "_enter_context", "_push_cm_exit"),
+)
 """The functions between them and who publishes."""
 
 RELEASING = ("__del__", "let_go", "release")

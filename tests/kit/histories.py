@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ledger.history import UNPLACED, Claim, EventDraft, History, Published, VersionDraft
 from ledger.history.drafts import Publication
-from ledger.history.history import Decision
 from ledger.ids import VersionId, new_uuid
 from ledger.records import VersionString, check_name, check_version, encode
 from tests.kit.git import git_says
@@ -23,8 +22,8 @@ NOW = dt.datetime(2026, 11, 23, 10, 0, 0, 123456, dt.UTC)
 class UnlockedHistory(History):
     """A history whose writers leave the ledger's lock alone, so that the compare-and-swap alone keeps them apart."""
 
-    def _publish_in_turn(self, wanted: Publication | Decision) -> Published:
-        return self._publish(wanted, [], holder_died=False)
+    def _publish_in_turn(self, publication: Publication) -> Published:
+        return self._publish(lambda _: publication, [], holder_died=False)
 
     def _clear_dead_lock(self, **_: object) -> bool:
         """Nothing: without the ledger's lock, a lock on the branch may be a living writer's."""
