@@ -1,17 +1,28 @@
 """Who is writing: the user's Git identity, as Git itself would find it.
 
-Read from the files Git reads, without running Git. A name is a claim, not a proof.
+Read from the files Git reads, without running Git. A name is a claim, not a proof. A project may be anybody's, its
+configuration with it: only regular files are read for that, no large one, and no pattern in it is tried.
 """
 
+import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.disk import SMALL, read_file
+
+if TYPE_CHECKING:
+    from dulwich.config import ConditionMatcher
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f<>]+")
 
 _WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+_NEVER: Mapping[str, Callable[[str], bool]] = {"": lambda _: False}
+"""How every condition in a project's file is judged: a pattern may take for ever, and a project knows where it is."""
 
 # What a malformed configuration file makes dulwich raise.
 _MALFORMED = (ValueError, KeyError, UnicodeDecodeError, IndexError)
@@ -26,10 +37,11 @@ def git_identity(start: Path, environment: Mapping[str, str]) -> str | None:
     address = cleaned(environment.get("GIT_AUTHOR_EMAIL", ""))
     home = Path(environment.get("HOME") or os.path.expanduser("~"))
     git_dir = _git_dir(start)
-    for path in _configurations(git_dir, home, environment):
+    project = _project_configurations(git_dir)
+    for path in (*project, *_own_configurations(home, environment)):
         if name and address:
             break
-        configuration = _read(path, home, git_dir)
+        configuration = _read(path, _NEVER if path in project else _conditions(path, home, git_dir))
         name = name or cleaned(configuration.get("name", ""))
         address = address or cleaned(configuration.get("email", ""))
     if not name or not address:
@@ -62,43 +74,57 @@ def _git_dir(start: Path) -> Path | None:
     return None
 
 
-def _configurations(git_dir: Path | None, home: Path, environment: Mapping[str, str]) -> list[Path]:
-    """The configuration files that may name the user, nearest first."""
-    project = []
-    if git_dir is not None:
-        # Linked work trees share a configuration, which lies where this file says.
-        common = git_dir / "commondir"
-        project = [git_dir / (_first_line(common) if os.path.isfile(common) else "") / "config"]
+def _project_configurations(git_dir: Path | None) -> list[Path]:
+    """The project's configuration files that may name the user."""
+    if git_dir is None:
+        return []
+    # Linked work trees share a configuration, which lies where this file says.
+    common = git_dir / "commondir"
+    return [git_dir / (_first_line(common) if os.path.isfile(common) else "") / "config"]
+
+
+def _own_configurations(home: Path, environment: Mapping[str, str]) -> list[Path]:
+    """The user's configuration files and the machine's, nearest first."""
     user = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "git" / "config"
     chosen = environment.get("GIT_CONFIG_GLOBAL")
     own = [Path(chosen)] if chosen is not None else [home / ".gitconfig", user]
-    return [*project, *own, Path("/etc/gitconfig")]
+    return [*own, Path("/etc/gitconfig")]
 
 
 def _first_line(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape").partition("\n")[0]
+        return read_file(path, most=SMALL).decode(errors="surrogateescape").partition("\n")[0]
     except OSError:
         return ""
 
 
-def _read(path: Path, home: Path, git_dir: Path | None) -> dict[str, str]:
-    """The name and email that a file of Git's says, and the files that it includes for this repository."""
+def _read(path: Path, conditions: Mapping[str, "ConditionMatcher"]) -> dict[str, str]:
+    """The name and email that a file of Git's says, and the files that it includes under these conditions."""
     from dulwich.config import ConfigFile
+
+    try:
+        configuration = ConfigFile.from_path(str(path), file_opener=_opened, condition_matchers=conditions)
+        section = dict(configuration.items((b"user",)))
+    except (OSError, *_MALFORMED):
+        # Not there, not ours to read, or not for us to judge: the next file may know.
+        return {}
+    return {key: section[key.encode()].decode(errors="replace") for key in ("name", "email") if key.encode() in section}
+
+
+def _opened(path: str | os.PathLike[str]) -> io.BytesIO:
+    """A file of Git's settings, read; raises ``OSError`` for what is no such file."""
+    return io.BytesIO(read_file(path, most=SMALL))
+
+
+def _conditions(path: Path, home: Path, git_dir: Path | None) -> dict[str, "ConditionMatcher"]:
+    """How the conditions of ``includeIf`` in one of the user's files are judged for a repository."""
 
     def judge(flags: re.RegexFlag, pattern: str) -> bool:
         expression = re.compile(_expression(pattern, home=home, beside=path.parent), flags)
         places = (str(git_dir), os.path.realpath(git_dir)) if git_dir is not None else ()
         return any(map(expression.fullmatch, places))
 
-    conditions = {"gitdir:": partial(judge, re.NOFLAG), "gitdir/i:": partial(judge, re.IGNORECASE)}
-    try:
-        configuration = ConfigFile.from_path(str(path), condition_matchers=conditions)
-        section = dict(configuration.items((b"user",)))
-    except (OSError, *_MALFORMED):
-        # Not there, not ours to read, or not for us to judge: the next file may know.
-        return {}
-    return {key: section[key.encode()].decode(errors="replace") for key in ("name", "email") if key.encode() in section}
+    return {"gitdir:": partial(judge, re.NOFLAG), "gitdir/i:": partial(judge, re.IGNORECASE)}
 
 
 def _expression(pattern: str, *, home: Path, beside: Path) -> str:

@@ -155,6 +155,48 @@ def test_conditions_on_the_folder_are_judged_as_git_does(
     assert "Ada <Ada@example.com>" == git_identity(home, environment)
 
 
+@pytest.mark.parametrize("is_included", [True, False])
+@pytest.mark.parametrize("kind", ["fifo", "endless", "large"])
+def test_no_configuration_of_a_project_is_waited_for(
+    home: Path,
+    project: Path,
+    kind: str,
+    is_included: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    """A project may be anybody's: what is no small regular file there says nothing, be it only included."""
+    write(home / ".gitconfig", "Ada")
+    place = project / ".git" / ("included" if is_included else "config")
+    place.unlink(missing_ok=True)
+    if kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "endless":
+        place.symlink_to("/dev/zero")
+    else:
+        write(place, "Bob")
+        os.truncate(place, 1 << 40)
+    if is_included:
+        (project / ".git" / "config").write_text("[include]\n\tpath = included\n")
+    assert "Ada <Ada@example.com>" == git_identity(project, {"HOME": str(home)})
+
+
+def test_a_project_includes_files_but_tries_no_pattern(home: Path, project: Path) -> None:
+    """What it includes in any case counts; a pattern that takes for ever to fit is passed over."""
+    write(project / ".git" / "work", "Work")
+    pattern = f"hasconfig:remote.*.url:{'*a' * 40}b"
+    (project / ".git" / "config").write_text(
+        f'[remote "x"]\n\turl = {"a" * 1000}\n[includeIf "{pattern}"]\n\tpath = none\n[include]\n\tpath = work\n'
+    )
+    assert "Work <Work@example.com>" == git_identity(project, {"HOME": str(home)})
+
+
+def test_a_file_that_leads_to_the_project_may_be_of_any_size(home: Path, tmp_path: Path) -> None:
+    """One that is no file of Git's is not read as a whole."""
+    write(home / ".gitconfig", "Ada")
+    (tmp_path / ".git").touch()
+    os.truncate(tmp_path / ".git", 1 << 40)
+    assert "Ada <Ada@example.com>" == git_identity(tmp_path, {"HOME": str(home)})
+
+
 def test_a_condition_may_name_the_users_home(project: Path) -> None:
     """Who somebody is at work is who they are in every project of theirs, where that stands on ``~/``."""
     home = project.parent
