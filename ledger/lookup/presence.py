@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ledger.disk import hold_file, is_abandoned, names_in, read_file, remove_if_there
+from ledger.disk import SMALL, hold_file, is_abandoned, names_in, read_file, remove_if_there
 from ledger.errors import FormatError, StorageError
 from ledger.records import RunRecord, decode_run, encode
 
@@ -48,7 +48,7 @@ def begun_run(ledger: Path, run: str) -> RunRecord | None:
     """How a run began; ``None`` where it has no such file, or one that says nothing yet."""
     path = ledger / _FOLDER / run
     try:
-        record = decode_run(read_file(path), where=str(path))
+        record = decode_run(read_file(path, most=SMALL), where=str(path))
     except (FileNotFoundError, StorageError, FormatError):
         return None
     return record if record.id == run else None

@@ -92,6 +92,21 @@ def test_a_file_with_holes_takes_no_memory(ledger: Ledger, tmp_path: Path, place
     assert peak < 1 << 27
 
 
+def test_a_run_that_left_a_file_with_holes_takes_no_memory(ledger: Ledger) -> None:
+    """The record of a run's beginning is no larger than any record: what is says nothing, and is not read."""
+    folder = ledger.path / "running"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "019a5d0c-3a7e-7cc2-9d3f-1c0e6b8a4d21", "wb") as file:
+        file.truncate(1 << 28)
+    tracemalloc.start()
+    try:
+        assert [] == list(ledger.runs())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 27
+
+
 @pytest.mark.parametrize("place", ["chunks", "packs", "tables", "chunks/ab"])
 def test_nothing_is_stored_beside_the_users_own_files(ledger: Ledger, tmp_path: Path, place: str) -> None:
     """A ledger may come from anybody: a link in its store leads where the user keeps something else."""
