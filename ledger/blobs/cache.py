@@ -1,8 +1,8 @@
-"""Pieces of distant objects, kept in a folder of bounded size.
+"""Pages of distant objects, kept in a folder of bounded size.
 
 Owns the folder: who may use it, what lies where, and what goes when it is full. Shared by all
-processes and ledgers of one user, because a piece is called by the digest in its object's key.
-Nothing here is truth: files appear by renaming and are not synced, whoever reads a piece checks
+processes and ledgers of one user, because a page is called by the digest in its object's key.
+Nothing here is truth: files appear by renaming and are not synced, whoever reads a page checks
 it, and anything may be deleted at any time. Whatever goes wrong costs speed and a warning, never
 a read or a write.
 """
@@ -27,7 +27,7 @@ _USE_NOTED = 3600.0  # seconds for which a use need not be noted again
 _FLAGS = READ_ONLY | os.O_NOFOLLOW
 
 
-class CachedPiece(NamedTuple):
+class CachedPage(NamedTuple):
     """A file of the cache: its path, its size in bytes, and when it was used last."""
 
     path: str
@@ -47,23 +47,23 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
     return users_folder(environment, "XDG_CACHE_HOME", ".cache") / "ledger" / "objects"
 
 
-def excess(pieces: Iterable[CachedPiece], limit: int) -> list[CachedPiece]:
+def excess(pages: Iterable[CachedPage], limit: int) -> list[CachedPage]:
     """What has to go so that the rest holds nine tenths of the limit, used longest ago first; nothing while it fits."""
-    by_use = sorted(pieces, key=lambda piece: piece.used)
-    total = sum(piece.size for piece in by_use)
+    by_use = sorted(pages, key=lambda page: page.used)
+    total = sum(page.size for page in by_use)
     if total <= limit:
         return []
     goal, going = int(limit * _KEPT_SHARE), []
-    for piece in by_use:
+    for page in by_use:
         if total <= goal:
             break
-        going.append(piece)
-        total -= piece.size
+        going.append(page)
+        total -= page.size
     return going
 
 
 class ObjectCache:
-    """Pieces by name in ``folder``, at most about ``limit`` bytes of them; for any thread."""
+    """Pages by name in ``folder``, at most about ``limit`` bytes of them; for any thread."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder = folder
@@ -75,7 +75,7 @@ class ObjectCache:
         self._folders: set[str] = set()
 
     def get(self, name: str) -> bytes | None:
-        """The bytes of a piece, unchecked, or ``None``."""
+        """The bytes of a page, unchecked, or ``None``."""
         if not self._usable():
             return None
         try:
@@ -94,11 +94,11 @@ class ObjectCache:
             return None
 
     def has(self, name: str) -> bool:
-        """Whether there is a piece of that name."""
+        """Whether there is a page of that name."""
         return self._usable() and os.path.exists(self._path(name))
 
     def remember(self, name: str, data: bytes | memoryview) -> None:
-        """Remember a piece, if that is possible."""
+        """Remember a page, if that is possible."""
         if len(data) > self.limit or not self._usable():
             return
         path = self._path(name)
@@ -107,7 +107,7 @@ class ObjectCache:
             write_derived_file(path, data)
         except OSError as error:
             if _was_cleared(error):
-                self._folders.clear()  # it begins anew with the next piece
+                self._folders.clear()  # it begins anew with the next page
             else:
                 self._give_up(error, "write")
             return
@@ -120,7 +120,7 @@ class ObjectCache:
             self.trim()
 
     def forget(self, prefix: str) -> None:
-        """Drop all pieces whose names begin with ``prefix``."""
+        """Drop all pages whose names begin with ``prefix``."""
         folder, _, beginning = self._path(prefix).rpartition("/")
         if not self._usable():
             return
@@ -136,34 +136,34 @@ class ObjectCache:
     def trim(self) -> None:
         """Make room: drop what was used longest ago, until it fits."""
         try:
-            going = excess(self._pieces(), self.limit)
+            going = excess(self._pages(), self.limit)
         except OSError as error:
             self._give_up(error, "clean")
             return
-        for piece in going:
-            remove_if_there(piece.path)
+        for page in going:
+            remove_if_there(page.path)
 
     def usage(self) -> CacheUsage:
-        """How many pieces there are and how many bytes they have. Raises `StorageError` where that cannot be told."""
-        sizes = [piece.size for piece in self._pieces()]
+        """How many pages there are and how many bytes they have. Raises `StorageError` where that cannot be told."""
+        sizes = [page.size for page in self._pages()]
         return CacheUsage(len(sizes), sum(sizes))
 
     def clear(self) -> CacheUsage:
         """Drop everything; gives what was there. Raises `StorageError` where something stays."""
-        pieces = list(self._pieces())
-        for piece in pieces:
+        pages = list(self._pages())
+        for page in pages:
             try:
-                os.unlink(piece.path)
+                os.unlink(page.path)
             except FileNotFoundError:
                 continue  # another process was faster
             except OSError as error:
-                raise storage_error(error, piece.path, "delete") from error
-        return CacheUsage(len(pieces), sum(piece.size for piece in pieces))
+                raise storage_error(error, page.path, "delete") from error
+        return CacheUsage(len(pages), sum(page.size for page in pages))
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name)
 
-    def _pieces(self) -> Iterator[CachedPiece]:
+    def _pages(self) -> Iterator[CachedPage]:
         """Every file of the cache; those of writers that died are there too, and go like the others.
 
         A link in its place has never been used: what lies behind it is no part of the cache.
@@ -179,7 +179,7 @@ class ObjectCache:
                     continue  # another process was faster
                 except OSError as error:
                     raise storage_error(error, path, "read") from error
-                yield CachedPiece(path, status.st_size, status.st_mtime)
+                yield CachedPage(path, status.st_size, status.st_mtime)
 
     def _usable(self) -> bool:
         if self._is_usable is None:
@@ -224,7 +224,7 @@ class ObjectCache:
 
 
 def _was_cleared(error: OSError) -> bool:
-    """Whether a piece could not be kept only because somebody removed the cache at that moment."""
+    """Whether a page could not be kept only because somebody removed the cache at that moment."""
     if isinstance(error, FileExistsError):
         # Making the folder found it there, and a moment later it was gone; but a file in its place stays.
         return not os.path.lexists(error.filename) or os.path.isdir(error.filename)

@@ -1,12 +1,12 @@
 """A distant store with a cache before it.
 
-Objects are cut into pieces of one size, so that two readers of overlapping parts share what they fetched;
-neighbouring pieces that are missing are fetched with one request. What is put is kept as well, because the next save
+Objects are cut into pages of one size, so that two readers of overlapping parts share what they fetched;
+neighbouring pages that are missing are fetched with one request. What is put is kept as well, because the next save
 is compared with it.
 
 Only what its key describes for ever is cached: chunks and packs. Whether an object is there is always asked of the
 store itself, and so are tables and the users' own objects, which may change. Nothing here is checked: whoever reads an
-object does that, and calls `forget` where it is bad. The ETag of a pack is kept beside its pieces, so that another
+object does that, and calls `forget` where it is bad. The ETag of a pack is kept beside its pages, so that another
 process can tell whether the store still has what they were taken from.
 """
 
@@ -25,8 +25,8 @@ from ledger.forks import ThreadLock
 
 _REMEMBERED = 4096  # objects, such as packs of 64 MiB
 
-PIECE_SIZE: Final = 256 << 10
-"""Bytes of a piece; the last one of an object is shorter, or empty."""
+PAGE_SIZE: Final = 256 << 10
+"""Bytes of a page; the last one of an object is shorter, or empty."""
 
 
 class CachedStore:
@@ -35,7 +35,7 @@ class CachedStore:
     def __init__(self, store: PrunableStore, cache: ObjectCache) -> None:
         self._store = store
         self._cache = cache
-        self._own = _OwnPieces()
+        self._own = _OwnPages()
         self._lock = ThreadLock()
         self._unchanged: Recent[str, bool] = Recent(_REMEMBERED)  # packs, by what their ETags said
         self._is_fresh = False
@@ -93,14 +93,14 @@ class CachedStore:
         return size_of(self._store, key)
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
-        """Publish an object in the store, then keep its pieces."""
+        """Publish an object in the store, then keep its pages."""
         self._store.put(key, parts)
-        self._remember_all(key, _pieces_of(parts))
+        self._remember_all(key, _pages_of(parts))
 
     def put_file(self, key: str, file: BinaryIO) -> None:
-        """Publish the bytes of a file in the store, then keep their pieces."""
+        """Publish the bytes of a file in the store, then keep their pages."""
         put_file(self._store, key, file)
-        self._remember_all(key, _pieces_of(blocks_of(file)))
+        self._remember_all(key, _pages_of(blocks_of(file)))
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder of the store."""
@@ -112,15 +112,15 @@ class CachedStore:
         self.forget(key)
 
     def forget(self, key: str) -> None:
-        """Drop the pieces of an object."""
+        """Drop the pages of an object."""
         self._cache.forget(f"{key}.")
 
-    def _remember_all(self, key: str, pieces: Iterable[bytes]) -> None:
-        """Remember the pieces of an object that was put, if its key says for ever what they are."""
+    def _remember_all(self, key: str, pages: Iterable[bytes]) -> None:
+        """Remember the pages of an object that was put, if its key says for ever what they are."""
         if names_its_bytes(key):
-            self.forget(key)  # the pieces of an object that it may have replaced
-            for number, piece in enumerate(pieces):
-                self._remember(key, number, piece)
+            self.forget(key)  # the pages of an object that it may have replaced
+            for number, page in enumerate(pages):
+                self._remember(key, number, page)
             with contextlib.suppress(StorageError):  # without it the next process reads the pack again
                 tag = etag_of(self._store, key, just_put=True) if kind_of(key) == "packs" else None
                 if tag is not None:
@@ -130,7 +130,7 @@ class CachedStore:
         self._cache.remember(f"{key}.etag", tag.encode())
 
     def _is_unchanged(self, key: str) -> bool:
-        """Whether a pack is in the store as it was when its pieces were kept; asked once in a process."""
+        """Whether a pack is in the store as it was when its pages were kept; asked once in a process."""
         with self._lock:
             known = self._unchanged.get(key)
         if known is not None or kind_of(key) != "packs":
@@ -139,26 +139,26 @@ class CachedStore:
         is_same = tag is not None and tag.encode() == self._cache.get(f"{key}.etag")
         if tag is not None and not is_same:
             self.forget(key)
-            self._remember_etag(key, tag)  # for the pieces that are read from now on
+            self._remember_etag(key, tag)  # for the pages that are read from now on
         with self._lock:
             self._unchanged.put(key, is_same)
         return is_same
 
-    def _remember(self, key: str, number: int, piece: bytes | memoryview) -> None:
-        self._cache.remember(_name(key, number), piece)
+    def _remember(self, key: str, number: int, page: bytes | memoryview) -> None:
+        self._cache.remember(_name(key, number), page)
         self._own.note(key, number)
 
     def _cached(self, key: str, number: int) -> bytes | None:
-        """A piece from the cache, if it is there and may be used; one that is too long was not written by us."""
+        """A page from the cache, if it is there and may be used; one that is too long was not written by us."""
         found = self._cache.get(_name(key, number)) if self._may_use(key, number) else None
-        return found if found is None or len(found) <= PIECE_SIZE else None
+        return found if found is None or len(found) <= PAGE_SIZE else None
 
     def _may_use(self, key: str, number: int, *, end: str = "") -> bool:
-        """Whether a piece of an object may come from the cache; ``end`` is the name of its end, if it is that."""
+        """Whether a page of an object may come from the cache; ``end`` is the name of its end, if it is that."""
         return not self._is_fresh or self._own.has(end or key, number) or self._is_unchanged(key)
 
     def _tail(self, key: str, start: int) -> bytes:
-        """The end of an object, kept by itself: which pieces hold it is not known."""
+        """The end of an object, kept by itself: which pages hold it is not known."""
         end = f"{key}.end{-start}"
         found = self._cache.get(end) if self._may_use(key, 0, end=end) else None
         if found is None:
@@ -171,38 +171,38 @@ class CachedStore:
         """The bytes from ``start`` on, in order, as far as the object goes."""
         if length <= 0:
             return
-        first, stop = start // PIECE_SIZE, -(-(start + length) // PIECE_SIZE)
-        for number, piece in enumerate(self._pieces(key, first, stop), first):
-            at = number * PIECE_SIZE
-            yield memoryview(piece)[max(0, start - at) : start + length - at]
+        first, stop = start // PAGE_SIZE, -(-(start + length) // PAGE_SIZE)
+        for number, page in enumerate(self._pages(key, first, stop), first):
+            at = number * PAGE_SIZE
+            yield memoryview(page)[max(0, start - at) : start + length - at]
 
-    def _pieces(self, key: str, first: int, stop: int) -> Iterator[bytes | memoryview]:
-        """The pieces with these numbers, up to the last one of the object."""
+    def _pages(self, key: str, first: int, stop: int) -> Iterator[bytes | memoryview]:
+        """The pages with these numbers, up to the last one of the object."""
         number = first
         while number < stop:
             cached = self._cached(key, number)
             fetched = [cached] if cached is not None else self._fetch(key, number, stop)
-            for piece in fetched:
-                yield piece
-                if len(piece) < PIECE_SIZE:
+            for page in fetched:
+                yield page
+                if len(page) < PAGE_SIZE:
                     return
             number += len(fetched)
 
     def _fetch(self, key: str, first: int, stop: int) -> Sequence[bytes | memoryview]:
-        """Pieces from the store, up to one that the cache has; at least one, and a short one if the object ends."""
+        """Pages from the store, up to one that the cache has; at least one, and a short one if the object ends."""
         end = first + 1
         while end < stop and not (self._may_use(key, end) and self._cache.has(_name(key, end))):
             end += 1
-        start, size = first * PIECE_SIZE, (end - first) * PIECE_SIZE
+        start, size = first * PAGE_SIZE, (end - first) * PAGE_SIZE
         data = memoryview(self._store.get(key, start, size))
-        fetched = [data[at : at + PIECE_SIZE] for at in range(0, min(size, len(data) + 1), PIECE_SIZE)]
-        for number, piece in enumerate(fetched, first):
-            self._remember(key, number, piece)
+        fetched = [data[at : at + PAGE_SIZE] for at in range(0, min(size, len(data) + 1), PAGE_SIZE)]
+        for number, page in enumerate(fetched, first):
+            self._remember(key, number, page)
         return fetched
 
 
-class _OwnPieces:
-    """Which pieces of the cache this process has put there itself, of the objects used last; for any thread."""
+class _OwnPages:
+    """Which pages of the cache this process has put there itself, of the objects used last; for any thread."""
 
     def __init__(self) -> None:
         self._lock = ThreadLock()
@@ -221,12 +221,12 @@ def _name(key: str, number: int) -> str:
     return f"{key}.{number}"
 
 
-def _pieces_of(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces of an object that is given in parts; the last one is short."""
+def _pages_of(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The pages of an object that is given in parts; the last one is short."""
     waiting = bytearray()
     for part in parts:
         waiting += part
-        while len(waiting) >= PIECE_SIZE:
-            yield bytes(memoryview(waiting)[:PIECE_SIZE])
-            del waiting[:PIECE_SIZE]
+        while len(waiting) >= PAGE_SIZE:
+            yield bytes(memoryview(waiting)[:PAGE_SIZE])
+            del waiting[:PAGE_SIZE]
     yield bytes(waiting)

@@ -1,4 +1,4 @@
-"""The commands for the local caches: pieces of distant stores, and files that are mapped into memory."""
+"""The commands for the local caches: pages of distant stores, and files that are mapped into memory."""
 
 import re
 import sys

@@ -83,7 +83,7 @@ class Workspace(View):
 
     @cached_property
     def cache(self) -> ObjectCache:
-        """Where pieces of distant stores are kept, if the settings want that."""
+        """Where pages of distant stores are kept, if the settings want that."""
         return ObjectCache(cache_folder(self.environment), self.config.cache_limit)
 
     @cached_property

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.blobs import FsspecStore, ObjectCache, PrunableStore
-from ledger.blobs.cache import CachedPiece, cache_folder, excess
-from ledger.blobs.cached import PIECE_SIZE, CachedStore
+from ledger.blobs.cache import CachedPage, cache_folder, excess
+from ledger.blobs.cached import PAGE_SIZE, CachedStore
 from ledger.errors import IntegrityError, StorageError
 from ledger.ids import digest_of, new_uuid
 from tests.crash.survival import in_a_fork
@@ -60,8 +60,8 @@ def counted() -> Counted:
 
 
 @given(
-    size=st.integers(0, 3 * PIECE_SIZE + 1),
-    reads=st.lists(st.tuples(st.integers(-4 * PIECE_SIZE, 4 * PIECE_SIZE), st.none() | st.integers(0, 4 * PIECE_SIZE))),
+    size=st.integers(0, 3 * PAGE_SIZE + 1),
+    reads=st.lists(st.tuples(st.integers(-4 * PAGE_SIZE, 4 * PAGE_SIZE), st.none() | st.integers(0, 4 * PAGE_SIZE))),
 )
 def test_any_part_is_what_the_store_gives(size: int, reads: list[tuple[int, int | None]]) -> None:
     """Whatever is asked in whatever order, with whatever is cached by then, is what the store itself gives."""
@@ -78,7 +78,7 @@ def test_any_part_is_what_the_store_gives(size: int, reads: list[tuple[int, int 
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.parametrize("size", [0, 1, PIECE_SIZE - 1, PIECE_SIZE, PIECE_SIZE + 1, 2 * PIECE_SIZE])
+@pytest.mark.parametrize("size", [0, 1, PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1, 2 * PAGE_SIZE])
 def test_what_was_put_is_read_from_the_cache(cache: ObjectCache, counted: Counted, size: int) -> None:
     """What a process has put is not fetched, be it read by itself or into memory; nor is what it has read."""
     store, target = CachedStore(counted, cache), bytearray(size + 1)
@@ -90,7 +90,7 @@ def test_what_was_put_is_read_from_the_cache(cache: ObjectCache, counted: Counte
     assert 1 == len(counted.gets)
 
 
-@pytest.mark.parametrize("size", [0, 10, PIECE_SIZE, PIECE_SIZE + 1])
+@pytest.mark.parametrize("size", [0, 10, PAGE_SIZE, PAGE_SIZE + 1])
 def test_what_was_put_from_a_file_is_read_from_the_cache(cache: ObjectCache, counted: Counted, size: int) -> None:
     """An object that came from a file is there without being fetched, to its last byte."""
     with tempfile.TemporaryFile() as file:
@@ -99,14 +99,14 @@ def test_what_was_put_from_a_file_is_read_from_the_cache(cache: ObjectCache, cou
     assert (noise(size), []) == (CachedStore(counted, cache).get(KEY, 0, size + 10), counted.gets)
 
 
-def test_neighbouring_pieces_are_fetched_at_once(cache: ObjectCache, counted: Counted) -> None:
-    """Missing pieces are fetched with one request on each side of those that are there, and never again."""
-    counted.put(KEY, [noise(7 * PIECE_SIZE)])
+def test_neighbouring_pages_are_fetched_at_once(cache: ObjectCache, counted: Counted) -> None:
+    """Missing pages are fetched with one request on each side of those that are there, and never again."""
+    counted.put(KEY, [noise(7 * PAGE_SIZE)])
     store = CachedStore(counted, cache)
-    store.get(KEY, 3 * PIECE_SIZE, 1)
+    store.get(KEY, 3 * PAGE_SIZE, 1)
     for _ in range(2):
-        assert noise(7 * PIECE_SIZE) == store.get(KEY, 0, 7 * PIECE_SIZE)
-    assert (3, 7 * PIECE_SIZE) == (len(counted.gets), counted.bytes_read)
+        assert noise(7 * PAGE_SIZE) == store.get(KEY, 0, 7 * PAGE_SIZE)
+    assert (3, 7 * PAGE_SIZE) == (len(counted.gets), counted.bytes_read)
 
 
 def test_presence_is_asked_of_the_store(cache: ObjectCache) -> None:
@@ -133,11 +133,11 @@ def test_what_may_change_is_asked_of_the_store(cache: ObjectCache, key: str) -> 
 
 
 def test_nothing_is_left_of_what_was_replaced_or_deleted(cache: ObjectCache) -> None:
-    """What is put in the place of a damaged object has its pieces and its end alone; a deleted one has none."""
+    """What is put in the place of a damaged object has its pages and its end alone; a deleted one has none."""
     store = CachedStore(memory_store(), cache)
-    for data in (noise(PIECE_SIZE + 3), b"short"):
+    for data in (noise(PAGE_SIZE + 3), b"short"):
         store.put(KEY, [data])
-        assert (data[-3:], data) == (store.get(KEY, -3), store.get(KEY, 0, PIECE_SIZE + 3))
+        assert (data[-3:], data) == (store.get(KEY, -3), store.get(KEY, 0, PAGE_SIZE + 3))
     store.delete(KEY)
     for start in (0, -3):
         with pytest.raises(FileNotFoundError):
@@ -170,7 +170,7 @@ def test_a_table_may_be_written_anew(cache: ObjectCache) -> None:
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "long"])
-def test_a_damaged_piece_is_fetched_again(cache: ObjectCache, damage: str) -> None:
+def test_a_damaged_page_is_fetched_again(cache: ObjectCache, damage: str) -> None:
     """Whatever happened to the files of the cache, a load gives the saved bytes, and the cache is whole afterwards."""
     store = CachedStore(memory_store(), cache)
     files = {"a": noise(3 * MIB), "b": noise(100)}
@@ -189,9 +189,9 @@ def spoil(path: Path, damage: str) -> None:
     path.write_bytes({"flip": flipped, "cut": data[:middle], "empty": b"", "long": data + b"x"}[damage])
 
 
-def test_a_piece_that_is_too_long_is_fetched_again(cache: ObjectCache) -> None:
-    """More bytes than a piece has are none of ours, and spill into no other piece."""
-    data = noise(3 * PIECE_SIZE)
+def test_a_page_that_is_too_long_is_fetched_again(cache: ObjectCache) -> None:
+    """More bytes than a page has are none of ours, and spill into no other page."""
+    data = noise(3 * PAGE_SIZE)
     store = CachedStore(memory_store(), cache)
     store.put(KEY, [data])
     for path in [path for path in cache.folder.rglob("*") if path.is_file()]:
@@ -201,8 +201,8 @@ def test_a_piece_that_is_too_long_is_fetched_again(cache: ObjectCache) -> None:
 
 
 @pytest.mark.parametrize("what", ["folder", "link"])
-def test_what_is_no_piece_is_not_followed(cache: ObjectCache, what: str) -> None:
-    """Where something else lies in a piece's place, the cache is given up, and the load goes on without it."""
+def test_what_is_no_page_is_not_followed(cache: ObjectCache, what: str) -> None:
+    """Where something else lies in a page's place, the cache is given up, and the load goes on without it."""
     store = CachedStore(memory_store(), cache)
     content = save(store, {"a": noise(300_000)})
     for path in [path for path in cache.folder.rglob("*") if path.is_file()]:
@@ -290,7 +290,7 @@ def test_the_size_is_bounded(tmp_path: Path) -> None:
 
 
 def test_a_use_is_noted(tmp_path: Path) -> None:
-    """A piece that is read counts as used now."""
+    """A page that is read counts as used now."""
     cache = ObjectCache(tmp_path, 100_000)
     for number in range(100):
         cache.remember(f"packs/ab/{number}", bytes(1000))
@@ -310,14 +310,14 @@ def test_short_processes_look_at_the_size_too(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 100), st.floats(0, 10))), st.integers(0, 1000))
-def test_what_goes_was_used_longest_ago(pieces: list[tuple[int, float]], limit: int) -> None:
+def test_what_goes_was_used_longest_ago(pages: list[tuple[int, float]], limit: int) -> None:
     """What stays fits, nothing that goes was used after something that stays, and nothing goes while all fits."""
-    all_pieces = [CachedPiece(str(number), size, used) for number, (size, used) in enumerate(pieces)]
-    going = excess(all_pieces, limit)
-    staying = [piece for piece in all_pieces if piece not in going]
-    assert sum(piece.size for piece in staying) <= limit
-    assert max((piece.used for piece in going), default=0) <= min((piece.used for piece in staying), default=10)
-    assert (not going) == (sum(piece.size for piece in all_pieces) <= limit)
+    all_pages = [CachedPage(str(number), size, used) for number, (size, used) in enumerate(pages)]
+    going = excess(all_pages, limit)
+    staying = [page for page in all_pages if page not in going]
+    assert sum(page.size for page in staying) <= limit
+    assert max((page.used for page in going), default=0) <= min((page.used for page in staying), default=10)
+    assert (not going) == (sum(page.size for page in all_pages) <= limit)
 
 
 @pytest.mark.parametrize("place", ["", "packs"])
@@ -335,7 +335,7 @@ def test_a_file_in_its_place_is_told_once(tmp_path: Path, place: str) -> None:
 
 def test_what_cannot_be_listed_is_not_called_empty(cache: ObjectCache) -> None:
     """Without a descriptor left for its folders, the cache is neither told as empty nor as cleared."""
-    cache.remember(f"{KEY}.0", b"piece")
+    cache.remember(f"{KEY}.0", b"page")
 
     def ask() -> list[str]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
@@ -373,19 +373,19 @@ def test_it_may_be_deleted_while_it_is_used(cache: ObjectCache) -> None:
 
 def test_a_cache_that_was_deleted_comes_back_as_the_users_alone(cache: ObjectCache) -> None:
     """Whoever used it when it went makes it again for itself, and the next process uses it without a word."""
-    cache.remember(f"{KEY}.0", b"piece")
+    cache.remember(f"{KEY}.0", b"page")
     shutil.rmtree(cache.folder)
     for number in range(3):
-        cache.remember(f"{KEY}.{number}", b"piece")
+        cache.remember(f"{KEY}.{number}", b"page")
     modes = {path.stat().st_mode & 0o777 for path in (cache.folder, *cache.folder.rglob("*")) if path.is_dir()}
-    assert ({0o700}, b"piece") == (modes, ObjectCache(cache.folder, cache.limit).get(f"{KEY}.2"))
+    assert ({0o700}, b"page") == (modes, ObjectCache(cache.folder, cache.limit).get(f"{KEY}.2"))
 
 
 @pytest.mark.filterwarnings("ignore:the cache is not used from here on")
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
 def test_what_is_no_file_is_no_piece(cache: ObjectCache, make: Callable[[Path], None]) -> None:
-    """A folder or a fifo in the place of a piece keeps nobody waiting, and no descriptor."""
-    cache.remember(f"{KEY}.0", b"piece")
+    """A folder or a fifo in the place of a page keeps nobody waiting, and no descriptor."""
+    cache.remember(f"{KEY}.0", b"page")
     (cache.folder / f"{KEY}.0").unlink()
     make(cache.folder / f"{KEY}.0")
     before = os.listdir("/proc/self/fd")
@@ -493,20 +493,20 @@ class Tagged(Counted):
 
 
 def test_what_another_process_has_put_need_not_be_read_from_the_store(cache: ObjectCache) -> None:
-    """Its ETag is kept beside the pieces: as long as the store tells the same, they may be relied on."""
+    """Its ETag is kept beside the pages: as long as the store tells the same, they may be relied on."""
     counted = Tagged(memory_store())
     CachedStore(counted, cache).put(PACK, [noise(MIB)])
     assert (noise(MIB), 0) == (CachedStore(counted, cache).fresh.get(PACK, 0, MIB), counted.bytes_read)
 
 
-def test_nobody_takes_old_pieces_for_those_of_a_pack_that_was_written_anew(cache: ObjectCache) -> None:
-    """Whoever sees another ETag drops all pieces, so that the next one finds only what was read from then on."""
-    counted, new = Tagged(memory_store()), noise(2 * PIECE_SIZE, seed=1)
-    CachedStore(counted, cache).put(PACK, [noise(2 * PIECE_SIZE)])
+def test_nobody_takes_old_pages_for_those_of_a_pack_that_was_written_anew(cache: ObjectCache) -> None:
+    """Whoever sees another ETag drops all pages, so that the next one finds only what was read from then on."""
+    counted, new = Tagged(memory_store()), noise(2 * PAGE_SIZE, seed=1)
+    CachedStore(counted, cache).put(PACK, [noise(2 * PAGE_SIZE)])
     CachedStore(counted, cache).get(PACK, -9)
     counted.delete(PACK)
     counted.put(PACK, [new])
     assert new[-9:] == CachedStore(counted, cache).fresh.get(PACK, -9)
-    for stop in (PIECE_SIZE, 2 * PIECE_SIZE):
+    for stop in (PAGE_SIZE, 2 * PAGE_SIZE):
         assert new[:stop] == CachedStore(counted, cache).fresh.get(PACK, 0, stop)
-    assert 2 * PIECE_SIZE + 18 == counted.bytes_read
+    assert 2 * PAGE_SIZE + 18 == counted.bytes_read

@@ -18,7 +18,7 @@ from tests.cli.conftest import Cli
 
 @pytest.fixture
 def kept(cli: Cli) -> ObjectCache:
-    """The cache of this user, with 300 kB in three pieces, and a ledger."""
+    """The cache of this user, with 300 kB in three pages, and a ledger."""
     cli("init")
     cache = ObjectCache(cache_folder(os.environ), 1 << 30)
     for number in range(3):

@@ -88,7 +88,7 @@ def test_a_second_load_fetches_nothing_large(distant: Ledger, proxy: Proxy) -> N
 
 
 def test_a_new_version_does_not_read_again_what_it_shares(distant: Ledger, proxy: Proxy) -> None:
-    """Of a pack whose ETag is still that of the pieces in the cache, only the index is read."""
+    """Of a pack whose ETag is still that of the pages in the cache, only the index is read."""
     distant.save(noise(3_000_000), "data")
     before, told = proxy.count("GET", "/packs/"), proxy.count("HEAD", "/packs/")
     Ledger.open(distant.path).save(noise(3_000_000) + b"more", "data")
@@ -124,7 +124,7 @@ def test_damage_is_healed_by_the_next_version_though_the_cache_is_good(
     bucket: Bucket,
     is_known: bool,  # noqa: FBT001  # a parameter of the test
 ) -> None:
-    """A pack with another ETag than its pieces in the cache, or with none, is read before a version relies on it."""
+    """A pack with another ETag than its pages in the cache, or with none, is read before a version relies on it."""
     distant.save(noise(3_000_000), "data")
     (pack,) = (key for key in bucket.objects() if key.startswith("packs/"))
     good = bucket.objects()[pack]

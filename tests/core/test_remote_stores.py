@@ -425,8 +425,8 @@ def test_a_remotes_store_that_could_not_be_opened_at_first_is_one_like_others(
         loaded(bob, "large")
     monkeypatch.setattr(Late, "is_up", True)
     assert noise(300_000) == loaded(bob, "large")
-    for piece in Path(os.environ["XDG_CACHE_HOME"]).glob("ledger/objects/packs/*/*"):
-        piece.write_bytes(bytes(piece.stat().st_size))
+    for page in Path(os.environ["XDG_CACHE_HOME"]).glob("ledger/objects/packs/*/*"):
+        page.write_bytes(bytes(page.stat().st_size))
     assert noise(300_000) == loaded(bob, "large")
 
 
