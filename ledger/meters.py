@@ -135,8 +135,8 @@ class _Task:
             self._listener(at)
         except StopIteration as error:
             # It would look like the end of the data to whoever iterates around the work.
-            told = RuntimeError("the listener raised StopIteration")
-            told.__cause__ = error
-            raise _Raised(told) from None
+            raised = RuntimeError("the listener raised StopIteration")
+            raised.__cause__ = error
+            raise _Raised(raised) from None
         except Exception as error:  # noqa: BLE001  # it is raised again where the task ends
             raise _Raised(error) from None

@@ -42,12 +42,12 @@ def warn_user(message: str) -> None:
     warnings.warn(one_line(message), UserWarning, stacklevel=depth)
 
 
-def warn_of_record(told: str, error: LedgerError) -> None:
+def warn_of_record(what: str, error: LedgerError) -> None:
     """Warn that a record cannot be read, and what comes of it; one of a later format is not damaged."""
     if isinstance(error, UnsupportedFormatError):
-        warn_user(f"{told}: {error}; {error.hint}")
+        warn_user(f"{what}: {error}; {error.hint}")
     else:
-        warn_user(f"{told}, its record is damaged: {error}")
+        warn_user(f"{what}, its record is damaged: {error}")
 
 
 def collect_warnings(collected: list[str]) -> None:

@@ -71,8 +71,8 @@ def _system_error(error: Exception) -> OSError | None:
     """The error of the operating system that an error is, or that a library in Rust has put into its text."""
     if isinstance(error, OSError):
         return error
-    told = _TOLD_BY_RUST.search(str(error))
-    return OSError(int(told[1]), os.strerror(int(told[1]))) if told is not None else None
+    found = _TOLD_BY_RUST.search(str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found is not None else None
 
 
 def raise_if_inconclusive(error: Exception, *, path: str = "the files of the ledger") -> None:

@@ -162,5 +162,5 @@ def _silence(text: str) -> str:
     if certificate:
         return f"the certificate of the service is not valid here: {certificate[1]}"
     first = text.partition("\n")[0].rpartition(" - ")[2]
-    told = _KINDS.get(kind[1], first) if kind else first
-    return f"{told}: {details[-1]}" if kind and details else told
+    meaning = _KINDS.get(kind[1], first) if kind else first
+    return f"{meaning}: {details[-1]}" if kind and details else meaning

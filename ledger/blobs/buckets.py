@@ -225,8 +225,8 @@ class BucketStore:
             try:
                 self._upload(key, parts, "create")
             except library.exceptions.AlreadyExistsError as error:
-                told = read_answer(str(error))
-                if told.status == CONFLICT and is_transient(told):
+                said = read_answer(str(error))
+                if said.status == CONFLICT and is_transient(said):
                     raise  # somebody else is putting it at this moment
                 return False
             except library.exceptions.GenericError as error:
@@ -280,9 +280,9 @@ class _LastPut(threading.local):
     etag: str | None = None
 
 
-def _etag(told: Any, size: int) -> str | None:
+def _etag(found: Any, size: int) -> str | None:
     """The ETag in an answer, with a size; a weak one may stay when the bytes change."""
-    tag = told["e_tag"]
+    tag = found["e_tag"]
     return None if tag is None or tag.startswith("W/") else f"{tag} {size}"
 
 

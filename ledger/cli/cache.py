@@ -45,8 +45,8 @@ def show(session: Session) -> None:
     kept, mapped = opened.cache, opened.mapped
     usage, copies = kept.usage(), mapped.usage()
     if session.json:
-        told = {"path": str(mapped.folder), **copies._asdict()}
-        print_json({"path": str(kept.folder), "limit": kept.limit, **usage._asdict(), "mapped": told})
+        of_copies = {"path": str(mapped.folder), **copies._asdict()}
+        print_json({"path": str(kept.folder), "limit": kept.limit, **usage._asdict(), "mapped": of_copies})
     else:
         fields = {
             "path": str(kept.folder),

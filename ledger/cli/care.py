@@ -56,8 +56,8 @@ def status(session: Session) -> None:
     waiting = counted(len(provisional), "artifact") if provisional else "nothing"
     if remote is None and provisional and len(provisional) == len(latest):
         waiting = "everything, as there is no remote"
-    told = {"remote": remote or "no remote", "provisional": waiting}
-    print_fields({**shape, **told}.items())
+    standing = {"remote": remote or "no remote", "provisional": waiting}
+    print_fields({**shape, **standing}.items())
 
 
 @click.command(cls=ExampleCommand, example="ledger trust iris@1 --yes")

@@ -45,7 +45,9 @@ def diff(session: Session, old: str, new: str | None) -> None:
     if session.json:
         print_json(_shape(first, last, found))
         return
-    print_fields([("old", _told(found.old)), ("new", _told(found.new)), ("content", _CONTENT[found.has_same_content])])
+    print_fields(
+        [("old", _worded(found.old)), ("new", _worded(found.new)), ("content", _CONTENT[found.has_same_content])]
+    )
     _print_bounded(print_fields, list(_fields(found)), "value")
     if found.files is not None and found.files.changes:
         _print_bounded(partial(print_table, _FILE_COLUMNS), list(map(_file_row, found.files.changes)), "file")
@@ -68,7 +70,7 @@ def _print_bounded(show: Callable[[list[_Row]], None], rows: list[_Row], noun: s
         print_line(f"and {counted(len(rows) - len(shown), f'more {noun}')}, which --json has")
 
 
-def _told(origin: Origin) -> str:
+def _worded(origin: Origin) -> str:
     made = f", step {origin.step} of run {origin.run}" if origin.run is not None else ""
     return f"{origin.label}, saved {origin.created_at:%Y-%m-%dT%H:%M:%SZ} by {origin.created_by}{made}"
 
@@ -76,23 +78,23 @@ def _told(origin: Origin) -> str:
 def _fields(found: VersionDiff) -> Iterator[tuple[str, str]]:
     """What differs but for files, each with its name and both sides."""
     for name, change in found.properties.items():
-        yield name, _change_told(change, _TELLING.get(name, str))
+        yield name, _change_worded(change, _TELLING.get(name, str))
     for path, change in found.metadata.items():
-        yield f"metadata.{'.'.join(path)}", _change_told(change, _value_told)
+        yield f"metadata.{'.'.join(path)}", _change_worded(change, _value_worded)
     if found.added_tags or found.removed_tags:
         yield "tags", ", ".join([*(f"+{tag}" for tag in found.added_tags), *(f"-{tag}" for tag in found.removed_tags)])
 
 
-def _change_told(change: Change, tell: Callable[[Any], str]) -> str:
+def _change_worded(change: Change, tell: Callable[[Any], str]) -> str:
     """``added 3``, ``removed 3``, or ``0.91 -> 0.95 (+0.04)``."""
     if change.is_added or change.is_removed:
         return f"added {tell(change.new)}" if change.is_added else f"removed {tell(change.old)}"
     more = change.difference
-    told = f" ({more:{'+d' if isinstance(more, int) else '+.6g'}})" if more else ""
-    return f"{tell(change.old)} -> {tell(change.new)}{told}"
+    growth = f" ({more:{'+d' if isinstance(more, int) else '+.6g'}})" if more else ""
+    return f"{tell(change.old)} -> {tell(change.new)}{growth}"
 
 
-def _value_told(value: Any) -> str:
+def _value_worded(value: Any) -> str:
     """A value of metadata as JSON, which tells texts from numbers; a long one by its beginning."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
@@ -104,12 +106,12 @@ def _file_row(file: FileChange) -> Shape:
     return {
         "path": f"{old.path} -> {file.path}" if old is not None and old.path != file.path else file.path,
         "change": file.change,
-        "old": _entry_told(old, with_kind=is_other_kind),
-        "new": _entry_told(new, with_kind=is_other_kind),
+        "old": _entry_worded(old, with_kind=is_other_kind),
+        "new": _entry_worded(new, with_kind=is_other_kind),
     }
 
 
-def _entry_told(file: FileEntry | None, *, with_kind: bool) -> str | None:
+def _entry_worded(file: FileEntry | None, *, with_kind: bool) -> str | None:
     if file is None:
         return None
     return f"{human_size(file.size)}, {file.kind}" if with_kind else human_size(file.size)

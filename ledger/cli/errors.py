@@ -88,8 +88,8 @@ def _in_locale(error: LedgerError) -> str:
     encoding = sys.getfilesystemencoding()
     if encoding == "utf-8" or not re.search(_UNREAD, str(error)):
         return error.hint
-    told = f"words and file names are {encoding} here: set a locale of UTF-8, or PYTHONUTF8=1"
-    return f"{error.hint}; {told}" if error.hint else told
+    advice = f"words and file names are {encoding} here: set a locale of UTF-8, or PYTHONUTF8=1"
+    return f"{error.hint}; {advice}" if error.hint else advice
 
 
 def _print_lines(message: str, hint: str) -> None:

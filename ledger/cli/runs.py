@@ -64,7 +64,7 @@ def list_runs(
     runs = reader.runs(pipeline=pipeline, status=status, using=used, limit=limit)
     rows = list(readable(runs, lambda run: (run_shape(run), values_of_run(run, keys)), lambda run: f"run {run.id}"))
     if not session.json:
-        rows = [({**shape, "steps": _steps_told(shape["steps"])}, values) for shape, values in rows]
+        rows = [({**shape, "steps": _steps_worded(shape["steps"])}, values) for shape, values in rows]
     print_asked(_RUN_COLUMNS, rows, keys, wants_json=session.json)
 
 
@@ -132,11 +132,11 @@ def _branch(name: str, step: StepRun | None, *, is_last: bool, has_ended: bool) 
     if step is None:
         return [f"{corner}{name}  {'did not run' if has_ended else 'not finished'}"]
     seconds = (step.ended_at - step.started_at).total_seconds()
-    told = (
+    summary = (
         f"cached from run {step.cached_from}" if step.cached_from is not None else f"{step.status} in {seconds:.2f} s"
     )
     return [
-        f"{corner}{name}  {told}",
+        f"{corner}{name}  {summary}",
         *(f"{below}parameter {key} = {shown(value)}" for key, value in step.parameters.items()),
         *(f"{below}takes {key} = {label_of(version)}" for key, version in step.inputs.items()),
         *(f"{below}loads {label_of(version)}" for version in step.loaded),
@@ -146,7 +146,7 @@ def _branch(name: str, step: StepRun | None, *, is_last: bool, has_ended: bool) 
     ]
 
 
-def _steps_told(steps: object) -> str:
+def _steps_worded(steps: object) -> str:
     """The steps as the tables show them: the first few by name."""
     names = [str(name) for name in steps] if isinstance(steps, list) else []
     more = len(names) - _NAMES_SHOWN

@@ -120,8 +120,8 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         """
         if is_below and self.info(path).get("islink"):
             return
-        told = _tell_damage if on_error == "omit" else on_error
-        yield from super().walk(path, maxdepth, topdown, told, is_below=True, **options)
+        handle = _tell_damage if on_error == "omit" else on_error
+        yield from super().walk(path, maxdepth, topdown, handle, is_below=True, **options)
 
     def exists(self, path: str, **_: Any) -> bool:
         """Whether there is something at a path; damage is an error and not an absence."""

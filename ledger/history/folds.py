@@ -38,7 +38,7 @@ class Folds:
 
         The caller holds the ledger's lock.
         """
-        with _told_as_warning():
+        with _failing_with_a_warning():
             held = self._lock.try_hold() if is_fold_due(self._staging) else None
             if held is not None:
                 stack.enter_context(held)
@@ -47,13 +47,13 @@ class Folds:
 
     def do(self, step: FoldStep) -> None:
         """Do a step that was chosen; others publish meanwhile."""
-        with _told_as_warning():
+        with _failing_with_a_warning():
             step()
             self._queue.remove_dead()
 
 
 @contextmanager
-def _told_as_warning() -> Iterator[None]:
+def _failing_with_a_warning() -> Iterator[None]:
     try:
         yield
     except LedgerError as error:

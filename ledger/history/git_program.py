@@ -183,7 +183,7 @@ def _environment(ssh: str) -> dict[str, str]:
 def _words(data: bytes) -> str:
     """What Git and the remote said, first and last, in one line; empty where they said nothing."""
     lines = [line.strip() for line in data.decode(errors="replace").splitlines()]
-    told = [line for line in lines if line not in ("", "remote:") and not line.startswith("hint:")]
-    if len(told) > _FIRST_LINES + _LAST_LINES:
-        told = [*told[:_FIRST_LINES], "...", *told[-_LAST_LINES:]]
-    return without_secrets("; ".join(told))
+    words = [line for line in lines if line not in ("", "remote:") and not line.startswith("hint:")]
+    if len(words) > _FIRST_LINES + _LAST_LINES:
+        words = [*words[:_FIRST_LINES], "...", *words[-_LAST_LINES:]]
+    return without_secrets("; ".join(words))

@@ -36,13 +36,13 @@ def _subject(claims: Sequence[Claim], events: Sequence[EventDraft]) -> str:
     if claims:
         return f"save {len(claims)} versions"
     if len(events) <= _TOLD_EACH:
-        return "; ".join(dict.fromkeys(map(_told, events)))
+        return "; ".join(dict.fromkeys(map(_worded, events)))
     labels = list(dict.fromkeys(event.claim.label for event in events))
     verbs = list(dict.fromkeys(event.verb for event in events))
     return f"{' and '.join(verbs)} {labels[0] if len(labels) == 1 else f'{len(labels)} versions'}"
 
 
-def _told(event: EventDraft) -> str:
+def _worded(event: EventDraft) -> str:
     """An event in words: on which version, and the tags or the keys of metadata that it has."""
     fields = decode(event.record, dict[str, Any], where=f"an event on {event.claim.label}")
     added, removed, logged = (tuple(fields.get(key, ())) for key in ("add", "remove", "metadata"))

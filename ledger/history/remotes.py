@@ -38,8 +38,8 @@ def is_remote_name(text: str) -> bool:
 def check_remote(name: str, url: str) -> Remote:
     """The remote of a name and URL; raises `ArgumentError` where either could mean something else to Git."""
     if not is_remote_name(name):
-        told = without_secrets(name)
-        raise ArgumentError(f"remote name {told!r} is not 1 to 64 of letters, digits, '_' and '-'", name=told)
+        plain = without_secrets(name)
+        raise ArgumentError(f"remote name {plain!r} is not 1 to 64 of letters, digits, '_' and '-'", name=plain)
     if not url.isprintable():
         raise ArgumentError(
             f"the URL {without_secrets(url)!r} of remote {name!r} is not one to share through: it holds characters "

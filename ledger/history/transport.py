@@ -174,8 +174,8 @@ def _reach(remote: Remote) -> str:
     variables = _HTTP_VARIABLES if remote.url.startswith("http") else _SSH_VARIABLES
     ways = {name: f"by `git config --global {setting}`" for name, setting in variables.items()}
     ways |= dict.fromkeys(_CONFIG_VARIABLES, "in ~/.gitconfig")
-    told = next((f"; {name} is not used: say the same {way}" for name, way in ways.items() if name in os.environ), "")
-    return f"{REACH}{told}"
+    unused = next((f"; {name} is not used: say the same {way}" for name, way in ways.items() if name in os.environ), "")
+    return f"{REACH}{unused}"
 
 
 def _is_near(remote: Remote) -> bool:

@@ -72,9 +72,9 @@ class Ticket:
     def wait(self, seconds: float) -> bool:
         """Wait to be woken; says whether that happened. What woke it may be that it is ``published_as`` a commit."""
         heard = self._bell.wait(seconds)
-        told = _COMMIT.search(heard or b"")
-        if told is not None:
-            self.published_as = CommitId(told[0].decode())
+        commit = _COMMIT.search(heard or b"")
+        if commit is not None:
+            self.published_as = CommitId(commit[0].decode())
         return heard is not None
 
     def withdraw(self) -> None:

@@ -98,8 +98,8 @@ def remove_remote(ledger_dir: Path, name: str) -> None:
     with changing_settings(ledger_dir):
         before = read_config(ledger_dir)
         if name not in before.remotes:
-            told = without_secrets(name)
-            raise RemoteNotFoundError(f"no remote {told!r} in {ledger_dir / CONFIG_FILE}", name=told)
+            plain = without_secrets(name)
+            raise RemoteNotFoundError(f"no remote {plain!r} in {ledger_dir / CONFIG_FILE}", name=plain)
         others = {other: remote for other, remote in before.remotes.items() if other != name}
         changed = _without_remote(_text(ledger_dir), name)
         _put(ledger_dir, changed, msgspec.structs.replace(before, remotes=others))

@@ -93,15 +93,15 @@ class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
     def _rows(self) -> Iterator[tuple[str, str, str]]:
         """What differs, each with both sides."""
         for name, change in self.properties.items():
-            yield name, _told(change.old), _told(change.new)
+            yield name, _worded(change.old), _worded(change.new)
         for path, change in self.metadata.items():
-            yield f"metadata.{'.'.join(path)}", _told(change.old), _told(change.new)
+            yield f"metadata.{'.'.join(path)}", _worded(change.old), _worded(change.new)
         if self.added_tags or self.removed_tags:
             yield "tags", ", ".join(self.removed_tags), ", ".join(self.added_tags)
         changes = self.files.changes if self.files is not None else ()
         shown = changes if len(changes) <= _MOST_ROWS else changes[: _MOST_ROWS - 1]
         for file in shown:
-            yield f"{file.path} {file.change}", _file_told(file.old, file.path), _file_told(file.new, file.path)
+            yield f"{file.path} {file.change}", _file_worded(file.old, file.path), _file_worded(file.new, file.path)
         if len(shown) < len(changes):
             yield f"and {len(changes) - len(shown)} more", "", ""
         for problem in self.problems:
@@ -181,11 +181,11 @@ def _is_same(one: Any, other: Any) -> bool:
     return encode_compact(encode_values(one)) == encode_compact(encode_values(other))
 
 
-def _told(value: Any) -> str:
+def _worded(value: Any) -> str:
     return str(value) if value is not UNSET else ""
 
 
-def _file_told(file: FileEntry | None, path: str) -> str:
+def _file_worded(file: FileEntry | None, path: str) -> str:
     """One side of a file: its size, and its path where that is another one."""
     if file is None:
         return ""

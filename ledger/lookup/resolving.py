@@ -62,7 +62,7 @@ def split_label(wanted: str, version: str | int | None) -> tuple[str, str | None
         return wanted, text
     if text is not None and text != given:
         raise ArgumentError(
-            f"{_told(wanted)} names version {_told(given)}, but version {_told(text)} was given as well"
+            f"{_quoted(wanted)} names version {_quoted(given)}, but version {_quoted(text)} was given as well"
         )
     return name, given
 
@@ -91,8 +91,8 @@ def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
         hint = f"did you mean {' or '.join(map(repr, near))}?"
     elif _SHORT_PREFIX.fullmatch(wanted.lower()):
         hint = "an id is found by its first 4 digits or more"
-    told = _told(wanted)
-    return ArtifactNotFoundError(f"no artifact has the name, id or id prefix {told}", hint=hint, name=wanted)
+    quoted = _quoted(wanted)
+    return ArtifactNotFoundError(f"no artifact has the name, id or id prefix {quoted}", hint=hint, name=wanted)
 
 
 def _as_elsewhere(snapshot: Snapshot, wanted: str) -> list[str]:
@@ -159,7 +159,7 @@ def _agreeing(claim: Claim, version: str | int | None) -> Claim:
     """An id says everything; a version given beside it must be the same one."""
     if version is not None and claim.version != (text := version_text(version)):
         raise VersionNotFoundError(
-            f"id {claim.id} is {claim.label}, not version {_told(text)}", name=claim.name, version=text
+            f"id {claim.id} is {claim.label}, not version {_quoted(text)}", name=claim.name, version=text
         )
     return claim
 
@@ -177,7 +177,7 @@ def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> ArtifactNotFound
     of_all = f"of its {len(existing)} " if len(existing) > 1 else ""
     are = f"are {', '.join(near)}" if len(near) > 1 else f"is {near[0]}"
     return VersionNotFoundError(
-        f"artifact {name!r} has no version {_told(wanted)}; the nearest {of_all}{are}",
+        f"artifact {name!r} has no version {_quoted(wanted)}; the nearest {of_all}{are}",
         hint=_way_to(name, wanted),
         name=name,
         version=wanted,
@@ -205,7 +205,7 @@ def nearest(wanted: str, existing: Sequence[str]) -> list[str]:
     return most_like(wanted, existing) or list(existing[-_NEAREST:])
 
 
-def _told(wanted: str) -> str:
+def _quoted(wanted: str) -> str:
     """A text that was looked for, in quotes; one that is longer than any name is shortened."""
     return shown(wanted, most=NAME_LIMIT + 2)
 

@@ -93,9 +93,9 @@ def find_source(ledger: Ledger, where: str | Path) -> Source:
     url = store_of_remote(ledger.path, settings) if git_dir is not None else settings.url
     distant = unfollowed_store(settings)
     if distant and distant != ledger.workspace.config.store:
-        told = without_secrets(distant)
-        command = f"ledger repair --from {shlex.quote(told)}"
-        warn_user(f"the bytes of {where} are not looked at: they are in {told}; `{command}` looks there")
+        plain = without_secrets(distant)
+        command = f"ledger repair --from {shlex.quote(plain)}"
+        warn_user(f"the bytes of {where} are not looked at: they are in {plain}; `{command}` looks there")
     store: Store | None = open_store(url) if url else None
     try:
         if store is not None:

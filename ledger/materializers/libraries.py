@@ -19,8 +19,8 @@ _LONGEST_VERSION = 100
 def versions_here(modules: Iterable[str]) -> dict[str, str]:
     """The versions of the libraries that loaded modules are part of, by name, as far as these tell one."""
     names = sorted({module.partition(".")[0] for module in modules} - sys.stdlib_module_names)
-    told: dict[str, object] = {name: getattr(sys.modules.get(name), "__version__", None) for name in names}
-    return {name: version for name, version in told.items() if isinstance(version, str) and _is_legible(version)}
+    found: dict[str, object] = {name: getattr(sys.modules.get(name), "__version__", None) for name in names}
+    return {name: version for name, version in found.items() if isinstance(version, str) and _is_legible(version)}
 
 
 def write_libraries(files: Files, modules: Iterable[str]) -> None:

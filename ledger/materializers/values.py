@@ -157,8 +157,8 @@ def _metadata(writer: BaseMaterializer, value: object) -> dict[str, Any]:
             kept.update(plain)
             left -= size
         except Exception as error:  # noqa: BLE001  # what a user's dict or key raises costs no more than what is no metadata
-            told = error if isinstance(error, MetadataError) else _reason(error)
-            warn_user(f"metadata {shown(key)} of the {qualified_name(type(value))} is left out: {told}")
+            reason = error if isinstance(error, MetadataError) else _reason(error)
+            warn_user(f"metadata {shown(key)} of the {qualified_name(type(value))} is left out: {reason}")
     return kept
 
 
@@ -199,11 +199,11 @@ def _way_out(chosen: type[BaseMaterializer]) -> str:
 
 def _hint_of_library(chosen: type[BaseMaterializer]) -> str:
     """Which version of the library that a key is named after has failed, where a class of the user's has no part."""
-    told = versions_here([chosen.REGISTRY_KEY]) if chosen.EXTRA and not chosen.NEEDS_TYPE else {}
+    versions = versions_here([chosen.REGISTRY_KEY]) if chosen.EXTRA and not chosen.NEEDS_TYPE else {}
     return " ".join(
         f"here is {library} {version}; a newer one may have written it, and "
         "`ledger get NAME@VERSION -o PATH` gives the files as they are"
-        for library, version in told.items()
+        for library, version in versions.items()
     )
 
 

@@ -99,8 +99,8 @@ def _digits_of(number: int) -> str:
 
 
 def _bad_version(version: object, reason: str) -> InvalidVersionError:
-    told = shown(version) if isinstance(version, str) else "of an int"
-    return InvalidVersionError(f"invalid version {told}: {reason}", version=version)
+    given = shown(version) if isinstance(version, str) else "of an int"
+    return InvalidVersionError(f"invalid version {given}: {reason}", version=version)
 
 
 def number_of(version: str) -> int | None:

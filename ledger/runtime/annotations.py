@@ -108,7 +108,7 @@ def spelled(annotation: Any) -> str:
     return str(annotation)
 
 
-def told_of(value: object, annotation: Any) -> str:
+def shown_for(value: object, annotation: Any) -> str:
     """What an error calls a value that is not as annotated: the value itself against ``Literal``, else its type."""
     is_listed = get_origin(without_extras(annotation)) is Literal
     return shown(value) if is_listed else spelled(type(value))

@@ -38,9 +38,9 @@ def _fact(name: str) -> property:
 class Placeholder:
     """Something that has a value only while the run goes on."""
 
-    def __init__(self, argument: LazyArgument, told: str) -> None:
+    def __init__(self, argument: LazyArgument, label: str) -> None:
         self._argument = argument
-        self._told = told
+        self._label = label
 
     @property
     def argument(self) -> LazyArgument:
@@ -48,18 +48,18 @@ class Placeholder:
         return self._argument
 
     def __repr__(self) -> str:
-        return f"<placeholder for {self._told}>"
+        return f"<placeholder for {self._label}>"
 
     def _refuse(self, use: str) -> NoReturn:
         raise LazyArtifactError(
-            f"{self._told} has no value in a pipeline's body, so {use} cannot be answered there",
+            f"{self._label} has no value in a pipeline's body, so {use} cannot be answered there",
             hint="pass it to a step and decide there; the body only records which steps run with what",
         )
 
-    def _part(self, how: Literal["attribute", "item"], key: Any, told: str) -> "LazyValue":
+    def _part(self, how: Literal["attribute", "item"], key: Any, suffix: str) -> "LazyValue":
         """The placeholder of an attribute or an item of what this one stands for."""
         path = (*self._argument.path, (how, key))
-        return LazyValue(replace(self._argument, path=path), f"{self._told}{told}")
+        return LazyValue(replace(self._argument, path=path), f"{self._label}{suffix}")
 
     __bool__ = _refusing("whether it is true")
     __eq__ = _refusing("whether it equals {}")
@@ -97,7 +97,7 @@ class Placeholder:
         if name.startswith("_"):
             raise AttributeError(name)  # what Python, notebooks and libraries ask of anything
         raise LazyArtifactError(
-            f"{self._told} has no value in a pipeline's body, and no {name!r} either",
+            f"{self._label} has no value in a pipeline's body, and no {name!r} either",
             hint=f"a version offers {_OFFERED} there; for the rest, annotate a step's parameter as ArtifactVersion",
         )
 
@@ -117,7 +117,7 @@ class Placeholder:
 
     def _refuse_change(self, part: str) -> NoReturn:
         raise LazyArtifactError(
-            f"{self._told} has no value in a pipeline's body, so {part} cannot be changed there",
+            f"{self._label} has no value in a pipeline's body, so {part} cannot be changed there",
             hint="say it in the step that makes the version, or on the version when the run is over",
         )
 
@@ -147,7 +147,7 @@ class LazyVersion(Placeholder):
         options = {"trust": trust, "mmap": mmap, "data_type": data_type}
         if asked := [name for name, given in options.items() if given]:
             raise ArgumentError(
-                f"{self._told} is loaded when the step that takes it starts, where {asked[0]} cannot be given",
+                f"{self._label} is loaded when the step that takes it starts, where {asked[0]} cannot be given",
                 hint="annotate the step's parameter as ArtifactVersion, pass the version, and load it in the step",
                 argument=asked[0],
             )
@@ -160,5 +160,7 @@ def lazy_lookup(wanted: str | UUID, version: str | int | None) -> LazyVersion:
     for given in named:
         if isinstance(given, Placeholder):
             str(given)  # raises `LazyArtifactError`
-    told = f"artifact {check_wanted(wanted)!r}" + (f" version {version_text(version)!r}" if version is not None else "")
-    return LazyVersion(FromLookup(wanted=wanted, version=version), told)
+    label = f"artifact {check_wanted(wanted)!r}"
+    if version is not None:
+        label += f" version {version_text(version)!r}"
+    return LazyVersion(FromLookup(wanted=wanted, version=version), label)

@@ -131,25 +131,25 @@ def as_parameters(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises `StepInterfaceError` for one that cannot be recorded, and for more than there is room for.
     """
-    told: dict[str, Any] = {}
+    recorded: dict[str, Any] = {}
     for name, value in values.items():
         try:
-            told[name] = _as_parameter(value)
+            recorded[name] = _as_parameter(value)
         except MetadataError as error:
             raise _unfit(
                 step,
                 name,
                 f"argument {name!r} of step {step!r} cannot be recorded, so it takes an ExternalArtifact: {error}",
             ) from error
-    if not fits_record(told):
-        largest = _largest(told)
+    if not fits_record(recorded):
+        largest = _largest(recorded)
         message = f"the plain arguments of step {step!r} take over {PARAMETERS_LIMIT} bytes as a record"
         raise _unfit(step, largest, f"{message}, {largest!r} the most of them")
-    return told
+    return recorded
 
 
-def _largest(told: Mapping[str, Any]) -> str:
-    return max(told, key=lambda name: len(repr(told[name])))
+def _largest(recorded: Mapping[str, Any]) -> str:
+    return max(recorded, key=lambda name: len(repr(recorded[name])))
 
 
 def own(step: str, name: str, value: Any) -> Any:
@@ -180,14 +180,14 @@ def recordable(arguments: Mapping[str, Any]) -> dict[str, Any]:
     A pipeline may take anything, as only its body sees it. What is left out here stands in the records of the steps, or
     of the versions, that it went into.
     """
-    told: dict[str, Any] = {}
+    recorded: dict[str, Any] = {}
     for name, value in arguments.items():
         try:
-            more = {**told, name: _as_parameter(value)} if is_json(value) else told
+            more = {**recorded, name: _as_parameter(value)} if is_json(value) else recorded
         except MetadataError:
             continue  # text or a nesting that no record can hold
-        told = more if fits_record(more) else told
-    return told
+        recorded = more if fits_record(more) else recorded
+    return recorded
 
 
 def _unfit(step: str, argument: str, message: str) -> StepInterfaceError:

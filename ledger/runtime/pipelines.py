@@ -62,11 +62,11 @@ class Pipeline(Declared[Function]):
         __tracebackhide__ = True
         configuration = self._configuration()
         parameters = self._bind(args, kwargs, configuration)
-        told = recordable(parameters)  # now: the body may change what it got
+        accepted = recordable(parameters)  # now: the body may change what it got
         with recording(self.name) as recorded:
             self.entrypoint(**parameters)
         invocations = recorded.in_order()
-        graph = Graph(pipeline=self.name, parameters=told, invocations=invocations)
+        graph = Graph(pipeline=self.name, parameters=accepted, invocations=invocations)
         return run_graph(graph, self.settings, configuration)
 
     def with_options(

@@ -13,7 +13,7 @@ from ledger.core import ArtifactVersion
 from ledger.errors import InvalidNameError, NameCollisionError, StepInterfaceError
 from ledger.materializers import BaseMaterializer
 from ledger.records import Name, check_name
-from ledger.runtime.annotations import conforms, hint_for, names_class, spelled, told_of
+from ledger.runtime.annotations import conforms, hint_for, names_class, shown_for, spelled
 from ledger.runtime.configuration import ArtifactConfig, ExternalArtifact
 from ledger.runtime.graph import Argument, DeclaredStep, FromOutside, FromVersion, Graph, Invocation, Plain
 from ledger.runtime.parameters import as_parameters, own
@@ -258,7 +258,7 @@ def check_input(step: str, signature: Signature, argument: str, value: Any) -> N
     if value is not signature.parameters[argument].default and not conforms(value, annotation):
         raise StepInterfaceError(
             f"wrong type for input {argument!r} of step {step!r}: "
-            f"expected {spelled(annotation)}, got {told_of(value, annotation)}",
+            f"expected {spelled(annotation)}, got {shown_for(value, annotation)}",
             hint=hint_for(value, "change the annotation or the value"),
             step=step,
             argument=argument,

@@ -167,11 +167,11 @@ class Recording:
         calls = (name for name, each in self.invocations.items() if each.step.entrypoint == step.entrypoint)
         return next(calls, step.name)
 
-    def _refuse_strange(self, argument: Argument, told: str) -> None:
+    def _refuse_strange(self, argument: Argument, label: str) -> None:
         """Refuse a placeholder that stands for an output in another call of a pipeline."""
         if isinstance(argument, FromStep) and argument.call != self.call:
             raise StepInterfaceError(
-                f"{told} is output {argument.output!r} of step {argument.step!r} in another call of a pipeline",
+                f"{label} is output {argument.output!r} of step {argument.step!r} in another call of a pipeline",
                 hint="a placeholder is good in the body that made it: take the version from the run, or look it up",
                 step=argument.step,
             )

@@ -5,7 +5,7 @@ from typing import Any
 from ledger.errors import StepInterfaceError
 from ledger.materializers import BaseMaterializer
 from ledger.records import raw_value
-from ledger.runtime.annotations import conforms, hint_for, spelled, told_of
+from ledger.runtime.annotations import conforms, hint_for, shown_for, spelled
 from ledger.runtime.plan import PlannedStep
 
 
@@ -29,7 +29,7 @@ def split_result(planned: PlannedStep, returned: Any) -> dict[str, Any]:
         if not conforms(value, output.annotation):
             raise StepInterfaceError(
                 f"wrong type for output {output.key!r} of step {planned.name!r}: "
-                f"expected {spelled(output.annotation)}, got {told_of(value, output.annotation)}",
+                f"expected {spelled(output.annotation)}, got {shown_for(value, output.annotation)}",
                 hint=hint_for(value, "change the annotation or what the step returns"),
                 step=planned.name,
                 output=output.key,

@@ -57,12 +57,12 @@ class StepConfiguration:
 
     def parameter(self, name: str, annotation: Any, default: Any) -> Any:
         """The value of a parameter of the step."""
-        place, told = self.places[f"parameters.{name}"], f"parameter {name!r} of step {self.name!r}"
-        value = _fitting(self.parameters[name], annotation, default, place, told)
+        place, label = self.places[f"parameters.{name}"], f"parameter {name!r} of step {self.name!r}"
+        value = _fitting(self.parameters[name], annotation, default, place, label)
         try:
             normalise({name: value})
         except MetadataError as error:
-            raise place.error(f"{told} cannot be recorded: {error}", hint=_RECORDED) from error
+            raise place.error(f"{label} cannot be recorded: {error}", hint=_RECORDED) from error
         return value
 
     def unknown_parameter(self, parameter: str, known: Iterable[str]) -> ConfigError:
@@ -110,10 +110,10 @@ class RunConfiguration:
         return self.places[f"parameters.{name}"].unknown(f"the pipeline has no parameter {name!r}", name, known)
 
 
-def _fitting(value: Any, annotation: Any, default: Any, place: Place, told: str) -> Any:
+def _fitting(value: Any, annotation: Any, default: Any, place: Place, label: str) -> Any:
     """A parameter's value, as annotated or the default itself; a list is a tuple where one is asked for."""
     if class_of(annotation) is tuple and isinstance(value, list):
         value = tuple(value)  # YAML has none
     if value is not default and not conforms(value, annotation):
-        raise place.error(f"{told}: expected {spelled(annotation)}, got {shown(value)}")
+        raise place.error(f"{label}: expected {spelled(annotation)}, got {shown(value)}")
     return value
