@@ -332,6 +332,25 @@ def test_each_that_has_lost_its_registered_data_is_named(ledger: Ledger) -> None
     data.write_text("a,b")
 
 
+@pytest.mark.parametrize("kind", ["chunks", "packs", "tables"])
+def test_a_quick_check_asks_for_every_object(shared: Ledger, kind: str) -> None:
+    """It reads no bytes, and what is gone is missed all the same."""
+    [*_, lost] = objects_of(shared, kind)
+    lost.unlink()
+    [problem] = shared.verify(deep=False).problems
+    assert ("missing", lost.relative_to(store_of(shared)).as_posix()) == (problem.kind, problem.object)
+
+
+@pytest.mark.parametrize("place", ["artifacts", "runs"])
+def test_a_quick_check_tells_of_folders_that_are_lost(shared: Ledger, place: str) -> None:
+    """Who does not look at every object of the history meets one that is lost where its records are listed."""
+    plant(shared, {"runs/2026-11-23/junk.json": b"{}"})
+    tree = git(shared, "rev-parse", f"main:{place}")
+    lose_folder(shared, place)
+    assert f"object {tree}" in [problem.object for problem in shared.verify(deep=False).problems]
+    shutil.rmtree(shared.path)  # it is beyond what the fixture expects
+
+
 def test_what_is_no_version_is_among_none(shared: Ledger) -> None:
     """A record that is not of one, or an artifact that cannot be listed, is told, and no version is said to be it."""
     plant(shared, {"stray.txt": b"x"})

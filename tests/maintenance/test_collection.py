@@ -234,6 +234,22 @@ def test_what_other_refs_hold_is_needed(used: Ledger) -> None:
     assert "published there" == Ledger.open(used.path).load("there")
 
 
+def test_a_ref_whose_versions_cannot_be_read_may_need_anything(used: Ledger) -> None:
+    """Where what a remote's branch held is damaged here, what it needs is not taken for spare."""
+    tip = git(used, "rev-parse", "main")
+    before = {path.stem for path in (used.git_dir / "objects" / "pack").iterdir()}
+    used.save("published there", "there")
+    git(used, "update-ref", "refs/remotes/origin/main", "main")
+    git(used, "update-ref", "refs/heads/main", tip)
+    grow_old(used)
+    lost = [path for path in (used.git_dir / "objects" / "pack").iterdir() if path.stem not in before]
+    away = [path.rename(used.path / path.name) for path in lost]
+    with pytest.raises(IntegrityError, match="what refs/remotes/origin/main needs cannot be told"):
+        collect(used)
+    for path, place in zip(away, lost, strict=True):
+        path.rename(place)
+
+
 def test_refs_that_cannot_be_listed_may_need_anything(used: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of refs that the disk does not list is an error that names it, and no folder without refs."""
     folder = used.path / "history.git" / "refs" / "heads"
