@@ -162,15 +162,16 @@ def test_objects_of_the_history_come_back(kept: Ledger, hurt: Callable[[Ledger],
 
 
 def test_a_plan_tells_which_objects_of_the_history_are_nowhere(kept: Ledger, tmp_path: Path) -> None:
-    """One that a source has is enough to do, and one that it lacks is more than it can do."""
+    """One that a source has is enough to do, and one that it lacks, as a store alone does, is more than it can do."""
     blob = git(kept, "rev-parse", f"main:{manifest_path(kept.get('iris', 1))}")
     _loosen(kept)
     (kept.git_dir / "objects" / blob[:2] / blob[2:]).unlink()
     told = []
-    for source in (kept.path.parent / "copy", Ledger.init(tmp_path / "other").path):
+    copy = kept.path.parent / "copy"
+    for source in (copy, Ledger.init(tmp_path / "other").path, copy / "store"):
         plan = plan_repair(kept, find_source(kept, str(source)))
         told.append((len(plan.history.fetched), len(plan.history.lost), plan.is_empty, plan.is_enough))
-    assert [(1, 0, False, True), (0, 1, True, False)] == told
+    assert [(1, 0, False, True), *[(0, 1, True, False)] * 2] == told
     assert repair(kept).report.ok
 
 
