@@ -4,12 +4,15 @@ A fold goes through its packs from the newest to the oldest and copies each entr
 is whole and has a relative (`relatives`) becomes a delta, if that is shorter. After each slice what was written is read
 back from the disk, and each object is checked by its name. No old pack goes before the new one is durable in its place.
 
+The entries of all packs are rows of one table (`Entries`), and the new pack has a record of each: ``new[row]``. ``at``
+is which pack an entry is of, ``number`` its place among the entries of that pack.
+
 The caller holds the lock of those who fold during each slice, and during `put_in_place`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from ledger.errors import IntegrityError
 from ledger.forks import cached_property
@@ -28,9 +31,9 @@ from ledger.history.entries import (
 )
 from ledger.history.forms import object_id
 from ledger.history.kinds import COMMIT, TREE
+from ledger.history.name_filter import NameFilter
 from ledger.history.new_pack import NewPack, Record
-from ledger.history.old_packs import FEW, Entries, OldPack
-from ledger.history.packfile import PackFile
+from ledger.history.old_packs import Entries, OldPack
 from ledger.history.relatives import Relatives
 
 LONGEST_OWN_CHAIN = 48
@@ -53,25 +56,12 @@ class OldPackDamage(Exception):  # noqa: N818  # caught where the fold is planne
         self.pack = old
 
 
-class NameFilter:
-    """Which names were surely not met before, in little memory. One that does not begin empty knows nothing."""
+class _Relations(NamedTuple):
+    """For one of the packs: the base that each object may be a delta against, and what builds on it already."""
 
-    def __init__(self, most: int, *, is_empty: bool) -> None:
-        self._shift = 32 - min(max(most.bit_length() + 3, 8), 26)
-        self._bits = bytearray(1 << 32 - self._shift >> 3) if is_empty else None
-
-    def add(self, name: bytes) -> None:
-        """Know a name."""
-        if self._bits is not None:
-            place = int.from_bytes(name[:4]) >> self._shift
-            self._bits[place >> 3] |= 1 << (place & 7)
-
-    def may_hold(self, name: bytes) -> bool:
-        """Whether a name may have been added."""
-        if self._bits is None:
-            return True
-        place = int.from_bytes(name[:4]) >> self._shift
-        return bool(self._bits[place >> 3] & 1 << (place & 7))
+    at: int
+    bases: dict[bytes, bytes]
+    heights: dict[int, int]
 
 
 class Fold:
@@ -86,7 +76,7 @@ class Fold:
         self._starts = self._entries.starts
         self._filter = NameFilter(len(self), is_empty=not len(new))
         self._bases: dict[bytes, bytes] = {}
-        self._current: tuple[int, dict[bytes, bytes], dict[int, int]] = (-1, {}, {})
+        self._current = _Relations(-1, {}, {})
 
     def __len__(self) -> int:
         """How many entries there are to go through."""
@@ -105,14 +95,6 @@ class Fold:
         at = self._entries.pack_of(last)
         return self.packs[at].ordered_names[last - self._starts[at]] == self.new[last].name
 
-    def listed_names(self) -> Iterator[bytes]:
-        """The names that the indexes of the packs list, sorted and each once, one part of them after another."""
-        if len(self) <= FEW:
-            yield self._listed(PackFile.names)
-        else:
-            for first in range(256):
-                yield self._listed(partial(PackFile.names_beginning, first=first))
-
     def advance(self, most: int, *, durably: bool) -> None:
         """Go through the next entries, ``most`` or fewer; raises `OldPackDamage`."""
         start = len(self.new)
@@ -127,17 +109,8 @@ class Fold:
         if unreadable is not None:
             self._blame(unreadable)
 
-    def _listed(self, names_of: Callable[[PackFile], Iterator[bytes]]) -> bytes:
-        found: set[bytes] = set()
-        for old in self.packs:
-            try:
-                found.update(names_of(old.pack))
-            except PackDamage as error:
-                raise OldPackDamage(old) from error
-        return b"".join(sorted(found))
-
     def _advance_in(self, at: int, stop: int) -> None:
-        """Go through the entries of one pack, up to the ``stop``-th of all."""
+        """Go through the entries of one pack, up to the row ``stop``."""
         old, first = self.packs[at], self._starts[at]
         names = old.ordered_names
         for number in range(len(self.new) - first, min(len(old), stop - first)):
@@ -168,11 +141,11 @@ class Fold:
     def _add_related(self, at: int, number: int, name: bytes, head: Head) -> bool:
         """Add a whole entry as a delta against its relative; says whether it has one and something is won by it."""
         old = self.packs[at]
-        bases, heights = self._relations(at)
+        relations = self._relations(at)
         length = old.offsets[number + 1] - old.offsets[number]
-        base = self._relatives.of_commit(name) if head.kind == COMMIT else bases.get(name)
+        base = self._relatives.of_commit(name) if head.kind == COMMIT else relations.bases.get(name)
         place = self._located(base, len(self.new)) if base is not None and length >= _LEAST_ENTRY else None
-        if base is None or place is None or place.depth + heights.get(number, 0) >= LONGEST_OWN_CHAIN:
+        if base is None or place is None or place.depth + relations.heights.get(number, 0) >= LONGEST_OWN_CHAIN:
             return False
         data = inflate(old.pack.content(), head)
         delta = encode_delta(self._base(base), data, is_tree=head.kind == TREE)
@@ -183,11 +156,11 @@ class Fold:
         return True
 
     def _located(self, name: bytes, stop: int) -> Record | None:
-        """Where an object went that one of the entries before ``stop`` held; ``None`` if none of them did."""
+        """Where an object went that one of the rows before ``stop`` held; ``None`` if none of them did."""
         if not self._filter.may_hold(name):
             return None
-        number = self._entries.number_of(name, stop)
-        return self.new[number] if number is not None else None
+        row = self._entries.row_of(name, stop)
+        return self.new[row] if row is not None else None
 
     def _base(self, name: bytes) -> bytes:
         """The bytes of a base, checked: the delta is made of them."""
@@ -208,25 +181,26 @@ class Fold:
         # Not a method of this object: the two would keep each other, and the mapped packs, alive.
         return Relatives(tip.tree if tip is not None else None, partial(_read_tree, self._entries))
 
-    def _relations(self, at: int) -> tuple[dict[bytes, bytes], dict[int, int]]:
-        """The bases for the objects of an old pack, and how much builds on each of its entries already."""
-        if self._current[0] != at:
-            old, bases, heights = self.packs[at], dict[bytes, bytes](), dict[int, int]()
+    def _relations(self, at: int) -> _Relations:
+        """The relations of an old pack, kept until the next one is asked for."""
+        if self._current.at != at:
+            old = self.packs[at]
             if len(old) <= self._most_related and old.tip is not None:
                 bases = self._relatives.of_pack(frozenset(old.ordered_names), old.tip.tree)
-                heights = old.heights()
-            self._current = at, bases, heights
-        return self._current[1:]
+                self._current = _Relations(at, bases, old.heights())
+            else:
+                self._current = _Relations(at, {}, {})
+        return self._current
 
-    def _blame(self, number: int) -> NoReturn:
+    def _blame(self, row: int) -> NoReturn:
         """Say why an object cannot be read back: its pack is damaged, or the disk does not hold what was written."""
-        at = self._entries.pack_of(number)
+        at = self._entries.pack_of(row)
         old = self.packs[at]
         try:
-            found = old.pack.read_at(old.offsets[number - self._starts[at]])
+            found = old.pack.read_at(old.offsets[row - self._starts[at]])
         except PackDamage as error:
             raise OldPackDamage(old) from error
-        if object_id(*found) != self.new[number].name.hex():
+        if object_id(*found) != self.new[row].name.hex():
             raise OldPackDamage(old)
         raise IntegrityError(f"{self.new.path} does not hold what was written to it", where=str(self.new.path))
 

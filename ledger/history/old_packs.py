@@ -105,24 +105,31 @@ class OldPack:
 
 
 class Entries:
-    """The entries of several packs in one row: those of the first pack, then those of the next."""
+    """The entries of several packs as rows of one table: those of the first pack, then those of the next.
+
+    Of packs of three, two and two entries:
+
+        row      0  1  2  3  4  5  6
+        pack     0  0  0  1  1  2  2
+        number   0  1  2  0  1  0  1        starts = [0, 3, 5, 7]
+    """
 
     def __init__(self, packs: Sequence[OldPack]) -> None:
         self.packs = packs
         self.starts = [0, *itertools.accumulate(map(len, packs))]
-        """The number in the row of each pack's first entry, and one more than that of the last."""
+        """The row of each pack's first entry, and behind them how many rows there are."""
 
     def __len__(self) -> int:
         return self.starts[-1]
 
-    def pack_of(self, number: int) -> int:
-        """Which pack an entry is of, by the entry's number in the row."""
-        return bisect_right(self.starts, number) - 1
+    def pack_of(self, row: int) -> int:
+        """Which pack an entry is of."""
+        return bisect_right(self.starts, row) - 1
 
-    def number_of(self, name: bytes, stop: int | None = None) -> int | None:
-        """The first entry of an object, or ``None`` if none of the packs, or no entry before ``stop``, holds it."""
+    def row_of(self, name: bytes, stop: int | None = None) -> int | None:
+        """The first row that holds an object, or ``None`` if none of them, or none before ``stop``, does."""
         stop = len(self) if stop is None else stop
-        first = self._numbers.get(name, stop)
+        first = self._rows.get(name, stop)
         for at in self._unlisted:
             if min(first, stop) <= self.starts[at]:
                 break
@@ -134,11 +141,11 @@ class Entries:
 
     def read(self, name: bytes) -> RawObject | None:
         """The kind and bytes of an object, unchecked, or ``None`` if it is in none of the packs."""
-        number = self.number_of(name)
-        if number is None:
+        row = self.row_of(name)
+        if row is None:
             return None
-        at = self.pack_of(number)
-        return self.packs[at].pack.read_at(self.packs[at].offsets[number - self.starts[at]])
+        at = self.pack_of(row)
+        return self.packs[at].pack.read_at(self.packs[at].offsets[row - self.starts[at]])
 
     @cached_property
     def _unlisted(self) -> list[int]:
@@ -149,15 +156,15 @@ class Entries:
         return sorted(at for at, total in zip(by_size, totals, strict=True) if total > most)
 
     @cached_property
-    def _numbers(self) -> dict[bytes, int]:
-        """The number of the first entry of each object of the other packs."""
+    def _rows(self) -> dict[bytes, int]:
+        """The first row of each object of the other packs."""
         unlisted = frozenset(self._unlisted)
-        numbers: dict[bytes, int] = {}
+        rows: dict[bytes, int] = {}
         for at, old in enumerate(self.packs):
             if at not in unlisted:
-                for number, name in enumerate(old.ordered_names, self.starts[at]):
-                    numbers.setdefault(name, number)
-        return numbers
+                for row, name in enumerate(old.ordered_names, self.starts[at]):
+                    rows.setdefault(name, row)
+        return rows
 
 
 def open_old_packs(folder: Path, stems: Iterable[str]) -> list[OldPack]:

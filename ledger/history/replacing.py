@@ -8,7 +8,8 @@ the ledger's lock to one machine, and two of them fold at once.
 import contextlib
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from ledger.disk import fresh_name, names_in, read_file, remove_if_there, stage_file, storage_errors, sync_directory
@@ -17,8 +18,8 @@ from ledger.history.entries import PackDamage
 from ledger.history.folding import UNLIMITED, Fold, OldPackDamage
 from ledger.history.new_pack import Columns, NewPack
 from ledger.history.objects import Objects
-from ledger.history.old_packs import OldPack
-from ledger.history.packfile import TRAILER, map_file
+from ledger.history.old_packs import FEW, OldPack
+from ledger.history.packfile import TRAILER, PackFile, map_file
 
 # Not `tmp_`: `git prune --expire=now` removes files of that name while they are being written.
 TEMPORARY = "ledger_tmp_"
@@ -88,12 +89,31 @@ def remove_multi_pack_index(folder: Path) -> None:
 def _check_listed(fold: Fold, columns: Sequence[Columns]) -> None:
     """Raise `IntegrityError` unless the new index is to list what the old ones do: a fold may have begun long ago."""
     names, at = b"".join(part.names for part in columns), 0
-    for expected in fold.listed_names():
+    for expected in _listed_names(fold.packs):
         if names[at : at + len(expected)] != expected:
             raise IntegrityError(f"{fold.new.path} does not list what its packs hold", where=str(fold.new.path))
         at += len(expected)
     if at != len(names):
         raise IntegrityError(f"{fold.new.path} lists more than its packs hold", where=str(fold.new.path))
+
+
+def _listed_names(packs: Sequence[OldPack]) -> Iterator[bytes]:
+    """The names that the indexes of some packs list, sorted and each once, one part of them after another."""
+    if sum(map(len, packs)) <= FEW:
+        yield _listed(packs, PackFile.names)
+    else:
+        for first in range(256):
+            yield _listed(packs, partial(PackFile.names_beginning, first=first))
+
+
+def _listed(packs: Sequence[OldPack], names_of: Callable[[PackFile], Iterator[bytes]]) -> bytes:
+    found: set[bytes] = set()
+    for old in packs:
+        try:
+            found.update(names_of(old.pack))
+        except PackDamage as error:
+            raise OldPackDamage(old) from error
+    return b"".join(sorted(found))
 
 
 def _keep_age(index: Path, packs: Sequence[OldPack]) -> None:

@@ -15,9 +15,10 @@ import pytest
 
 from ledger.history import History, folding, packing, staging
 from ledger.history.entries import is_stored, read_head
-from ledger.history.folding import LONGEST_OWN_CHAIN, NameFilter
+from ledger.history.folding import LONGEST_OWN_CHAIN
 from ledger.history.forms import ObjectId, object_id
 from ledger.history.kinds import BLOB
+from ledger.history.name_filter import NameFilter
 from ledger.history.objects import Objects
 from ledger.history.pack_writing import write_pack
 from ledger.history.packfile import PackFile
