@@ -69,6 +69,7 @@ ABSENT: Final = {
     "remote modify": _IN_CONFIG,
     "remote rename": _IN_CONFIG,
     "remote set-url": _IN_CONFIG,
+    "remove": _NEVER_DELETED,
     "repro": _BY_PYTHON,
     "rm": _NEVER_DELETED,
     "server": _NO_SERVER,

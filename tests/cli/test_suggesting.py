@@ -41,7 +41,7 @@ def test_the_words_of_other_programs_lead_on(cli: Cli, word: str, places: str) -
     assert f"Error: No such command {word!r}. Did you mean {places}?" in cli(word, "iris", code=2).err
 
 
-@pytest.mark.parametrize("word", ["rm", "delete"])
+@pytest.mark.parametrize("word", ["rm", "delete", "remove"])
 def test_who_would_delete_is_told_that_nothing_is(cli: Cli, word: str) -> None:
     """There is no command that deletes a version, and the error says so."""
     assert f"Error: No such command {word!r}: versions are never deleted." in cli(word, "iris@1", code=2).err
@@ -50,7 +50,8 @@ def test_who_would_delete_is_told_that_nothing_is(cli: Cli, word: str) -> None:
 @pytest.mark.parametrize("group", [("artifact",), ("artifact", "version")])
 def test_the_words_of_other_programs_lead_on_from_artifacts(cli: Cli, group: tuple[str, ...]) -> None:
     """Below the commands that look at artifacts and versions, too."""
-    assert "'delete': versions are never deleted." in cli(*group, "delete", "iris@1", code=2).err
+    for word in ("delete", "remove"):
+        assert f"{word!r}: versions are never deleted." in cli(*group, word, "iris@1", code=2).err
     assert "Did you mean `ledger diff`?" in cli(*group, "diff", "iris@1", code=2).err
 
 
