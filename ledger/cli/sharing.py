@@ -9,10 +9,19 @@ import msgspec
 import ledger
 from ledger.cli.arguments import PATH
 from ledger.cli.completions import complete_remote
+from ledger.cli.errors import print_warning
 from ledger.cli.printing import counted, print_json, print_line, print_list, print_made
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.suggesting import SuggestingGroup
-from ledger.lookup import RemoteConfig, likely_store_of_remote, place_for_new, read_config, settings_for
+from ledger.lookup import (
+    CONFIG_FILE,
+    DEFAULT_STORE,
+    RemoteConfig,
+    likely_store_of_remote,
+    place_for_new,
+    read_config,
+    settings_for,
+)
 from ledger.wording import without_secrets
 
 _MOST_LINES = 50
@@ -89,8 +98,13 @@ def remote() -> None:
 def add(session: Session, name: str, url: str, store: str | None) -> None:
     """Remember a remote. NAME is what `ledger sync` calls it, `origin` is the one that numbers are published to."""
     opened = session.ledger()
+    has_own_store = read_config(opened.path).store == DEFAULT_STORE
     opened.add_remote(name, url, store)
-    _show(session, name, settings_for(url, store), "is")
+    settings = settings_for(url, store)
+    _show(session, name, settings, "is")
+    if has_own_store and not likely_store_of_remote(opened.path, settings):
+        place = f"`store` below [remotes.{name}] in {opened.path / CONFIG_FILE}"
+        print_warning(f"nothing can be published to {name} yet: nobody has said where its bytes go; {place} says it")
 
 
 @remote.command("remove", cls=ExampleCommand, example="ledger remote remove origin")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
+from ledger.cli.program import run
 from ledger.lookup import read_config
 from tests.cli.conftest import Cli
 from tests.kit.hubs import new_hub
@@ -137,6 +138,21 @@ def test_a_remote_is_remembered(cli: Cli, two: tuple[str, str], workdir: Path) -
     assert "# Seconds to wait for another writer." in (workdir / "a" / "config.toml").read_text()
 
 
+def test_who_adds_a_remote_that_needs_a_store_is_told_so(
+    cli: Cli, two: tuple[str, str], workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A URL does not tell where the bytes go: said when it is added, and not only when nothing can be pushed to it."""
+    words = ("remote", "add", "team", "ssh://git@example.com/x.git")
+    assert 0 == run(["--ledger", "a", *words])
+    assert (
+        "Warning: nothing can be published to team yet: nobody has said where its bytes go; "
+        f"`store` below [remotes.team] in {workdir}/a/config.toml says it\n"
+    ) == capsys.readouterr().err
+    cli("--ledger", "b", *words, "--store", "bytes")
+    cli("init", "common", "--store", "common-bytes")
+    cli("--ledger", "common", *words)  # others may use the same store
+
+
 def test_a_remote_beside_the_ledger_is_noted_without_dots(
     cli: Cli, two: tuple[str, str], workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +168,7 @@ def test_a_remote_beside_the_ledger_is_noted_without_dots(
 
 def test_remotes_are_listed(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
     """Each with its URL, without secrets, and its store, where that is known."""
-    cli("--ledger", "a", "remote", "add", "backup", "https://ada@example.com/x.git")
+    Ledger.open("a").add_remote("backup", "https://ada@example.com/x.git")
     backup = {"name": "backup", "url": "https://example.com/x.git", "store": None}
     origin = {"name": "origin", "url": str(workdir / "hub.git"), "store": str(workdir / "hub.git" / "ledger-store")}
     assert [backup, origin] == json.loads(cli("--ledger", "a", "remote", "list", "--json").out)
