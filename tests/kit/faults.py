@@ -18,7 +18,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
 Kind = Literal[
-    "answer", "cut-request", "cut-answer", "lose-answer", "stall", "alter-request", "alter-answer", "slow-answer"
+    "answer",
+    "cut-request",
+    "cut-answer",
+    "lose-answer",
+    "stall",
+    "alter-request",
+    "alter-answer",
+    "slow-answer",
+    "weaken-etag",
+    "omit-etag",
 ]
 
 _SLOW_SECONDS = 0.15
@@ -159,7 +168,10 @@ class _Handler(BaseHTTPRequestHandler):
             data = _altered(data)
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
-            if name.lower() not in {"transfer-encoding", "content-length", "connection"}:
+            if name.lower() == "etag" and fault is not None and fault.kind in ("weaken-etag", "omit-etag"):
+                if fault.kind == "weaken-etag":
+                    self.send_header(name, f"W/{value}")
+            elif name.lower() not in {"transfer-encoding", "content-length", "connection"}:
                 self.send_header(name, value)
         size = answer.getheader("Content-Length") if self.command == "HEAD" else len(data)
         self.send_header("Content-Length", str(size))
