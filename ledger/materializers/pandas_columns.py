@@ -6,7 +6,7 @@ Beside the column stands what it is, in JSON: an object that is known by one mem
     numpy        numbers, truth values or times of numpy       as it is
     objects      objects of one type: texts, bytes or dates    as it is, with one kind of null
     rows         objects that are arrays of numbers            lists of numbers (`pandas_rows`)
-    json         other objects, or complex and long numbers    a JSON text each
+    json         other objects, complex or very wide numbers   a JSON text each
     categories   categories                                    texts in a dictionary; by their codes, if no texts
     sparse       any of these, sparse                          as the dense column would be
     arrow        a type of Arrow that parquet brings back      as it is
