@@ -341,6 +341,15 @@ def test_a_quick_check_asks_for_every_object(shared: Ledger, kind: str) -> None:
     assert ("missing", lost.relative_to(store_of(shared)).as_posix()) == (problem.kind, problem.object)
 
 
+def test_a_quick_check_tells_what_cannot_be_looked_at(shared: Ledger) -> None:
+    """An object in a folder that is a link to itself is neither there nor gone: that is a problem of its own."""
+    [chunk] = objects_of(shared, "chunks")
+    shutil.rmtree(chunk.parent)
+    chunk.parent.symlink_to(chunk.parent.name)
+    [problem] = shared.verify(deep=False).problems
+    assert ("corrupt", "iris@1") == (problem.kind, problem.label)
+
+
 @pytest.mark.parametrize("place", ["artifacts", "runs"])
 def test_a_quick_check_tells_of_folders_that_are_lost(shared: Ledger, place: str) -> None:
     """Who does not look at every object of the history meets one that is lost where its records are listed."""
