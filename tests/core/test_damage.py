@@ -328,14 +328,15 @@ def test_a_record_of_the_future_names_its_format(three: Ledger) -> None:
 
 
 def test_a_ledger_of_the_future_is_refused(three: Ledger) -> None:
-    """A ledger that says it is of a newer format, or needs features, is neither read nor written."""
+    """A ledger that says it is of a newer format, or needs features, is neither read, written nor judged."""
     git(three, "symbolic-ref", "HEAD", "refs/heads/main")
     blob = git(three, "hash-object", "-w", "--stdin", data=canonical({"features": ["tombstones"], "format": 2}))
     tree = git(three, "mktree", data=f"100644 blob {blob}\tledger.json\n".encode())
     commit = git(three, "commit-tree", tree, "-m", "future", GIT_COMMITTER_NAME="E", GIT_COMMITTER_EMAIL="e@e")
     tip = git(three, "rev-parse", "main")
     git(three, "update-ref", "refs/heads/main", commit)
-    for call in (lambda: Ledger.open(three.path).load("x"), lambda: Ledger.open(three.path).save(1, "x")):
+    opened = partial(Ledger.open, three.path)
+    for call in (lambda: opened().load("x"), lambda: opened().save(1, "x"), lambda: opened().verify()):
         with pytest.raises(UnsupportedFormatError, match="format 2") as caught:
             call()
         assert "upgrade" in caught.value.hint
