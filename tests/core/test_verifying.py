@@ -332,6 +332,16 @@ def test_each_that_has_lost_its_registered_data_is_named(ledger: Ledger) -> None
     data.write_text("a,b")
 
 
+def test_an_id_that_two_versions_have_is_a_problem(shared: Ledger) -> None:
+    """Of two artifacts, each sound by itself: the second to be met is named, with the id."""
+    iris, weights = shared.get("iris"), shared.get("weights", 1)
+    folder = f"{'/'.join(iris.claim.path[:-1])}/00000002~2~2~{weights.id.hex}"
+    manifest = {**manifest_of(shared, iris), "id": str(weights.id)}
+    plant(shared, {f"{folder}/version.json": canonical(manifest)})
+    [problem] = shared.verify().problems
+    assert ("weights@1", True) == (problem.label, f"has the id {weights.id}, which another" in problem.message)
+
+
 @pytest.mark.parametrize("kind", ["chunks", "packs", "tables"])
 def test_a_quick_check_asks_for_every_object(shared: Ledger, kind: str) -> None:
     """It reads no bytes, and what is gone is missed all the same."""
