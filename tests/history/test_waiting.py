@@ -86,6 +86,26 @@ def test_writers_that_wait_are_published_together(history: History, lock: Path, 
     assert [] == list(queue.iterdir())
 
 
+def test_who_has_waited_for_its_turn_has_the_lock_while_it_publishes(
+    history: History, lock: Path, queue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever tries the lock at any rename finds it taken."""
+    free: list[bool] = []
+    rename = os.rename
+
+    def look(source: str, target: str) -> None:
+        with LockFile(lock).try_hold() or contextlib.nullcontext() as found:
+            free.append(found is not None)
+        rename(source, target)
+
+    with LockFile(lock).hold(timeout=1):
+        threads = queue_up(queue, partial(publish, history))
+        monkeypatch.setattr(os, "rename", look)
+    join_all(threads)
+    assert ["1"] == versions_of(history)
+    assert {False} == set(free)
+
+
 def test_a_writer_alone_leaves_the_queue_alone(history: History, queue: Path) -> None:
     """Where the lock is free at the first try, there is no queue, not even its folder."""
     publish(history)
