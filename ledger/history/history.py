@@ -186,8 +186,7 @@ class History:
         ``decide`` is asked again where the branch moves all the same; what it raises comes out.
         """
         with locks_end_here():
-            turn = self._lock.hold(timeout=self._lock_timeout)
-            return self._publish_holding(turn, lambda base: _publication(decide(base), author, now))
+            return self._publish_alone(lambda base: _publication(decide(base), author, now))
 
     def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
         """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""
@@ -250,6 +249,11 @@ class History:
             return self._publish_holding(turn, lambda _: publication)
         with once_published():
             return Published(commit=turn, claims=claims_of(publication.drafts, self.snapshot(turn)))
+
+    def _publish_alone(self, decide: Decision) -> Published:
+        """Publish under the ledger's lock what nobody else can publish for us, as it is decided under it."""
+        turn = self._lock.hold(timeout=self._lock_timeout)
+        return self._publish_holding(turn, decide)
 
     def _publish_holding(self, turn: HeldLock, decide: Decision) -> Published:
         """Publish for ourselves and for those who wait for the ledger's lock, let go of it, and fold if it is time."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ledger.history import UNPLACED, Claim, EventDraft, History, Published, VersionDraft
 from ledger.history.drafts import Publication
+from ledger.history.history import Decision
 from ledger.ids import VersionId, new_uuid
 from ledger.records import VersionString, check_name, check_version, encode
 from tests.kit.git import git_says
@@ -23,7 +24,10 @@ class UnlockedHistory(History):
     """A history whose writers leave the ledger's lock alone, so that the compare-and-swap alone keeps them apart."""
 
     def _publish_in_turn(self, publication: Publication) -> Published:
-        return self._publish(lambda _: publication, [], holder_died=False)
+        return self._publish_alone(lambda _: publication)
+
+    def _publish_alone(self, decide: Decision) -> Published:
+        return self._publish(decide, [], holder_died=False)
 
     def _clear_dead_lock(self, **_: object) -> bool:
         """Nothing: without the ledger's lock, a lock on the branch may be a living writer's."""
