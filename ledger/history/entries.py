@@ -6,7 +6,7 @@ in a circle, and nothing is unpacked beyond the size that is stated for it.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from ledger.history.deltas import MOST_BYTES, apply_delta
@@ -22,6 +22,9 @@ BASES_BYTES = 16 << 20
 
 LONGEST_CHAIN = 4096
 """Most deltas from an object to one that is whole; Git itself makes at most one fewer."""
+
+MOST_MADE = 1 << 33
+"""Most bytes that the deltas of a chain may make together: a pack of some kilobytes could have any number made."""
 
 MOST_STORED = 1 << 14
 """Most bytes of a new object that is not compressed."""
@@ -135,11 +138,8 @@ def read_object(
         if base is None:
             raise PackDamage(f"the base of the delta at {offset} is not in its pack")
         offset = base
-    for place, delta in reversed(deltas):
-        try:
-            data = apply_delta(data, delta)
-        except ValueError as error:
-            raise PackDamage(f"the entry at {place}: {error}") from error
+    for place, made in _made(data, reversed(deltas)):
+        data = made
         if bases is not None:
             bases.put((owner, place), kind, data)
     return kind, data
@@ -186,6 +186,20 @@ def encode_head(kind: int, size: int, distance: int = 0) -> bytes:
             groups.append(distance & 0x7F | 0x80)
         head += bytes(reversed(groups))
     return bytes(head)
+
+
+def _made(data: bytes, deltas: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """What deltas make one after another, each with where its entry is; raises `PackDamage`."""
+    left = MOST_MADE
+    for place, delta in deltas:
+        try:
+            data = apply_delta(data, delta)
+        except ValueError as error:
+            raise PackDamage(f"the entry at {place}: {error}") from error
+        left -= len(data)
+        if left < 0:
+            raise PackDamage(f"the entry at {place}: its chain of deltas makes more than {MOST_MADE} bytes")
+        yield place, data
 
 
 def _read_distance(data: bytes | memoryview, at: int) -> tuple[int, int]:

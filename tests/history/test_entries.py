@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.history import History
+from ledger.history import History, entries
 from ledger.history.deltas import MOST_BYTES, encode_delta
 from ledger.history.entries import (
     LONGEST_CHAIN,
@@ -66,13 +66,13 @@ def test_a_new_entry_is_stored_as_it_is_if_it_is_small(data: bytes) -> None:
 
 def chain(count: int) -> tuple[bytes, int]:
     """A pack's entries in which each is a delta of the one before, and where the last one is."""
-    entries = [encode_entry(BLOB, BASE)]
+    links = [encode_entry(BLOB, BASE)]
     at = 0
     for number in range(count):
         delta = encode_delta(BASE + b"x" * number, BASE + b"x" * (number + 1))
-        entries.append(encode_delta_entry(len(entries[-1]), delta))
-        at += len(entries[-2])
-    return b"".join(entries), at
+        links.append(encode_delta_entry(len(links[-1]), delta))
+        at += len(links[-2])
+    return b"".join(links), at
 
 
 @pytest.mark.parametrize("count", [0, 1, 50, LONGEST_CHAIN])
@@ -89,6 +89,17 @@ def test_a_chain_without_end_is_damage() -> None:
         read_object(pack, at, nowhere)
 
 
+def test_a_chain_that_makes_too_much_is_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some bytes can have the same large object made again and again, which would take hours."""
+    pack, at = chain(50)
+    made = sum(len(BASE) + number for number in range(1, 51))
+    monkeypatch.setattr(entries, "MOST_MADE", made)
+    assert (BLOB, BASE + b"x" * 50) == read_object(pack, at, nowhere)
+    monkeypatch.setattr(entries, "MOST_MADE", made - 1)
+    with pytest.raises(PackDamage, match=f"its chain of deltas makes more than {made - 1} bytes"):
+        read_object(pack, at, nowhere)
+
+
 def name_delta(base: bytes, delta: bytes) -> bytes:
     """A delta that finds its base by name."""
     return encode_head(NAME_DELTA, len(delta)) + base + zlib.compress(delta)
@@ -97,10 +108,10 @@ def name_delta(base: bytes, delta: bytes) -> bytes:
 def test_deltas_in_a_circle_are_damage(tmp_path: Path) -> None:
     """Two deltas that name each other as bases end in an error of ours that names the pack."""
     one, other = b"\1" * 20, b"\2" * 20
-    entries = [name_delta(other, encode_delta(BASE, BASE)), name_delta(one, encode_delta(BASE, BASE))]
-    pack = seal_pack(entries)
+    links = [name_delta(other, encode_delta(BASE, BASE)), name_delta(one, encode_delta(BASE, BASE))]
+    pack = seal_pack(links)
     (tmp_path / "pack.pack").write_bytes(pack)
-    index = encode_index([(one, 12, 0), (other, 12 + len(entries[0]), 0)], pack[-20:])
+    index = encode_index([(one, 12, 0), (other, 12 + len(links[0]), 0)], pack[-20:])
     (tmp_path / "pack.idx").write_bytes(index)
     with pytest.raises(PackDamage, match=r"pack.pack: a chain of more than"):
         PackFile(str(tmp_path / "pack")).read(one)
