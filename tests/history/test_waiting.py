@@ -272,6 +272,18 @@ def test_a_holder_that_dies_leaves_each_writer_to_find_out(
     assert [] == list(queue.iterdir())
 
 
+def test_who_finds_that_a_dead_holder_has_published_it_makes_that_last(
+    history: History, queue: Path, children: list[int], synced: list[str]
+) -> None:
+    """The holder may have died before the branch was on the disk."""
+    go_on = hold(children, history, signal.SIGKILL, at=BRANCH, after=True)
+    threads = queue_up(queue, partial(publish, history, draft("b")))
+    synced.clear()
+    go_on()
+    join_all(threads)
+    assert [str((history.git_dir / BRANCH).parent)] == synced
+
+
 def test_who_gives_up_is_not_published_later(history: History, lock: Path, queue: Path) -> None:
     """After a timeout the publication has gone from the queue: whoever comes next publishes only its own."""
     impatient = History.open(history.git_dir.parent, lock_timeout=0.1)
