@@ -100,6 +100,17 @@ def test_a_plan_moves_nothing(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     assert (before, known) == (bob.revision, hub_tip(hub))
 
 
+def test_housekeeping_of_git_leaves_a_merge_that_is_on_its_way(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Before it is pushed no branch has it, and Git removes what nothing names: it is pushed and adopted all the same."""
+    _, bob = pair
+    history = bob.workspace.history
+    plan = plan_sync(history, Remote("origin", str(hub)), author=AUTHOR, now=NOW)
+    git(bob, "gc", "-q", "--prune=now")
+    assert push_plan(history, plan)
+    assert adopt_plan(history, plan)
+    assert "of bob" == Ledger.open(bob.path).load("iris", 3)
+
+
 def test_a_push_that_comes_late_says_so(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """The branch moved since the plan: nothing is forced, and what is known of the remote stays true."""
     ada, bob = pair
