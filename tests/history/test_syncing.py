@@ -101,7 +101,7 @@ def test_a_plan_moves_nothing(pair: tuple[Ledger, Ledger], hub: Path) -> None:
 
 
 def test_housekeeping_of_git_leaves_a_merge_that_is_on_its_way(pair: tuple[Ledger, Ledger], hub: Path) -> None:
-    """Before it is pushed no branch has it, and Git removes what nothing names: it is pushed and adopted all the same."""
+    """No branch has it before it is pushed, and what nothing names goes: it is pushed and adopted all the same."""
     _, bob = pair
     history = bob.workspace.history
     plan = plan_sync(history, Remote("origin", str(hub)), author=AUTHOR, now=NOW)
