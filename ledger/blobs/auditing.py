@@ -29,7 +29,7 @@ from ledger.system_errors import raise_if_inconclusive
 
 
 class Checked(NamedTuple):
-    """An object that was read whole, what is wrong with it, and how many of its stored bytes were read.
+    """An object that was read whole, what is wrong with it, and how many bytes of its chunks were read.
 
     ``plain`` is the plain size of a sound chunk.
     """

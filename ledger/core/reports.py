@@ -30,7 +30,7 @@ class Orphan(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a check found. ``is_whole`` says whether everything was checked, or only some.
 
-    ``objects`` and ``bytes`` are how much of the store was read.
+    ``objects`` are how many objects of the store were read, ``bytes`` how many the chunks in them take there.
     """
 
     versions: int

@@ -28,6 +28,7 @@ from tests.kit.ledgers import (
     canonical,
     damage,
     damage_every_pack,
+    files_below,
     forge,
     git,
     lie,
@@ -118,7 +119,8 @@ def test_every_object_is_read_once(shared: Ledger, monkeypatch: pytest.MonkeyPat
     sizes = {key: (store_of(shared) / key).stat().st_size for key in read if key.startswith(("packs", "chunks"))}
     assert report.ok
     assert [] == [key for key, size in sizes.items() if read[key] > size]
-    assert report.bytes <= sum(sizes.values())
+    assert len(files_below(store_of(shared))) - 1 == report.objects, "all but store.json"
+    assert 700_000 < report.bytes <= sum(sizes.values())
 
 
 def test_what_nothing_names_is_information(shared: Ledger) -> None:
