@@ -1,4 +1,4 @@
-"""What the shell offers for a word that is typed half: names of artifacts, versions, tags and remotes.
+"""What the shell offers for a word that is typed half: names of artifacts, versions, tags, remotes and runs.
 
 Each function is what click asks of an argument. None fails: where the ledger cannot be read, nothing is offered.
 """
@@ -8,7 +8,10 @@ from collections.abc import Callable
 import click
 
 from ledger.errors import LedgerError
-from ledger.lookup import Reader, read_config
+from ledger.lookup import PipelineRun, Reader, read_config
+
+_RUNS_OFFERED = 50
+"""More ids than one looks through, and few enough to be read while somebody waits."""
 
 
 def complete_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
@@ -39,6 +42,21 @@ def complete_tag(context: click.Context, _: click.Parameter, incomplete: str) ->
 def complete_remote(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The names of remotes that begin so, for the shell."""
     return _complete(context, lambda reader: sorted(read_config(reader.path).remotes), incomplete)
+
+
+def complete_pipeline(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The pipelines of the newest runs that begin so, the latest first, for the shell."""
+    return _complete(context, lambda reader: list(dict.fromkeys(run.name for run in _newest_runs(reader))), incomplete)
+
+
+def complete_run(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """What names a run, for the shell: the pipelines, and the ids of the newest runs, the latest first."""
+    ids = _complete(context, lambda reader: [str(run.id) for run in _newest_runs(reader)], incomplete)
+    return [*complete_pipeline(context, parameter, incomplete), *ids]
+
+
+def _newest_runs(reader: Reader) -> list[PipelineRun]:
+    return reader.runs(limit=_RUNS_OFFERED)[::-1]
 
 
 def _complete(context: click.Context, choices: Callable[[Reader], list[str]], incomplete: str) -> list[str]:

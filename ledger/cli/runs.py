@@ -6,7 +6,7 @@ import click
 
 from ledger.cli.arguments import limit_option
 from ledger.cli.asked_columns import print_asked, show_option, values_of_run
-from ledger.cli.completions import complete_version
+from ledger.cli.completions import complete_pipeline, complete_run, complete_version
 from ledger.cli.printing import print_fields, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.shapes import full_run_shape, label_of, readable, run_shape
@@ -33,7 +33,7 @@ def run() -> None:
 
 
 @run.command("list", cls=ExampleCommand, example="ledger run list --limit 20")
-@click.argument("pipeline", required=False)
+@click.argument("pipeline", required=False, shell_complete=complete_pipeline)
 @click.option(
     "--status",
     metavar="STATUS",
@@ -69,7 +69,7 @@ def list_runs(
 
 
 @run.command("show", cls=ExampleCommand, example="ledger run show")
-@click.argument("id", required=False)
+@click.argument("id", required=False, shell_complete=complete_run)
 @json_option
 @pass_session
 def show_run(session: Session, id: str | None) -> None:

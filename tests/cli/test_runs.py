@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from ledger import Ledger, load_artifact, pipeline, step
+from ledger.cli.program import program
 from ledger.client import Client
 from ledger.errors import ArgumentTypeError
 from tests.cli.conftest import Cli
@@ -179,3 +181,18 @@ def test_no_run_is_an_error(cli: Cli) -> None:
     cli("init")
     assert "has no runs" in cli("run", "show", code=3).err
     assert "no run has the id '1234'" in cli("run", "show", "1234", code=3).err
+
+
+@pytest.mark.usefixtures("workdir")
+def test_the_shell_completes_pipelines_and_runs() -> None:
+    """`run list` takes a pipeline, `run show` an id as well; the latest run comes first."""
+    asked = ShellComplete(program, {}, "ledger", "_LEDGER_COMPLETE")
+    for words in (["run", "list"], ["run", "show"]):
+        assert [] == asked.get_completions(words, "")
+    first, second = adding(), adding()
+    numbers(2)
+    for incomplete, names in (("", ["numbers", "adding"]), ("a", ["adding"])):
+        assert names == [found.value for found in asked.get_completions(["run", "list"], incomplete)]
+    offered = [found.value for found in asked.get_completions(["run", "show"], "")]
+    assert ["numbers", "adding", str(second.id), str(first.id)] == [*offered[:2], *offered[3:]]
+    assert [str(first.id)] == [found.value for found in asked.get_completions(["run", "show"], str(first.id)[:-1])]
