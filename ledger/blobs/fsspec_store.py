@@ -48,6 +48,9 @@ _SILENT_SECONDS = 120.0
 _locks: weakref.WeakKeyDictionary[Any, ThreadLock] = weakref.WeakKeyDictionary()
 """A lock for each connection that fsspec keeps; stores of one place share it."""
 
+_SECRETS = re.compile(r"(?<=/)[^/\s]*@|\?[^\s'\"]+")
+"""What shows no secret once it is left out of an error: the user, the password and the query of a URL."""
+
 
 class FsspecStore:
     """Objects behind a URL; see `Store` for what each call promises.
@@ -306,12 +309,12 @@ def _hurry(files: Any) -> None:
 
 def _refusal(error: Exception, place: str, doing: str) -> StorageError:
     """The error to raise for what fsspec or a library below it raised while ``doing`` something to ``place``."""
+    reason = _SECRETS.sub("", getattr(error, "strerror", None) or " ".join(str(error).split()))
     if _is_cut(error):
-        reason = getattr(error, "strerror", None) or str(error) or "the connection was cut"
-        return StoreUnavailableError(f"cannot {doing} {place}: {reason}", path=place)
+        return StoreUnavailableError(f"cannot {doing} {place}: {reason or 'the connection was cut'}", path=place)
+    reason = reason or type(error).__name__
     if isinstance(error, OSError):
-        return storage_error(error, place, doing)
-    reason = " ".join(str(error).split()) or type(error).__name__
+        return storage_error(OSError(error.errno, reason), place, doing)
     kind = StoreAccessError if _is_about_access(error) else StorageError
     return kind(f"cannot {doing} {place}: {reason}", path=place)
 
