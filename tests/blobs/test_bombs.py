@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentReader, ContentWriter, create_store
-from ledger.blobs.codec import encode_frame
+from ledger.blobs import ContentReader, ContentWriter, LocalStore, check_objects, create_store
+from ledger.blobs.codec import PLAIN_LIMIT, encode_frame
+from ledger.blobs.layout import chunk_key
 from ledger.errors import IntegrityError
+from ledger.ids import digest_of
 from tests.kit.contents import noise
 from tests.kit.s3 import Bucket
 
@@ -53,6 +55,16 @@ def test_a_bomb_is_refused_in_little_memory(tmp_path: Path) -> None:
     run = [sys.executable, "-c", _PROGRAM, str(tmp_path)]
     result = subprocess.run(run, capture_output=True, text=True, check=True)
     assert ["refused True"] * 6 == result.stdout.splitlines()
+
+
+def test_a_check_opens_no_bomb(store: LocalStore) -> None:
+    """A chunk that says it is larger than any may be is damaged, though it is what its name says."""
+    plain = bytes(PLAIN_LIMIT + 1)
+    key = chunk_key(digest_of(plain))
+    store.put(key, [encode_frame(plain)])
+    [done] = check_objects(store, [key])
+    assert done.fault is not None
+    assert f"has {PLAIN_LIMIT + 1} bytes, over the limit of {PLAIN_LIMIT}" in done.fault.message
 
 
 def test_a_bomb_is_gone_from_memory_with_its_error_there(bucket: Bucket) -> None:
