@@ -36,6 +36,9 @@ _COPIES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
 _RUNNING = frozenset({"reference", "dask"})
 """Protocols of fsspec that run what the other end gives: the templates of references, the pickles of a scheduler."""
 
+_LEDGER = "ledger"
+"""The protocol by which the versions of a ledger are read, which asks for the store of that ledger."""
+
 _FOLDERS = frozenset({"file", "local"})
 """Folders of this machine, by fsspec's names, in which it syncs nothing; by themselves they are a `LocalStore`'s."""
 
@@ -261,13 +264,19 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
 
 
 def _refuse_chained(url: str, shown: str) -> None:
-    """Raise `ArgumentError` for a URL of fsspec's that runs something, with a cache in it, or with a folder behind."""
+    """Raise `ArgumentError` for a URL of fsspec's that is no place by itself, or with a folder behind."""
     protocols = [part.split("://", maxsplit=1)[0] for part in url.split("::")]
     running = _RUNNING.intersection(protocols)
     if running:
         raise ArgumentError(
             f"the store {shown} could have fsspec run what the other end of {min(running)} says",
             hint="give the URL of the place itself, where the objects are",
+            url=shown,
+        )
+    if _LEDGER in protocols:
+        raise ArgumentError(
+            f"the store {shown} would be in a version of a ledger, which has a store of its own",
+            hint="use a path, or a URL such as s3://bucket/folder",
             url=shown,
         )
     copies = _COPIES.intersection(protocols)

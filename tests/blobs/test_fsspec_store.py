@@ -180,6 +180,13 @@ def test_what_runs_what_it_is_told_is_refused_wherever_it_stands(url: str) -> No
     assert "the place itself" in caught.value.hint
 
 
+@pytest.mark.parametrize("url", ["ledger://iris@1", "dir::ledger://iris@1/store", "zip://::ledger://iris@1/a.zip"])
+def test_no_store_is_in_a_version(url: str) -> None:
+    """A ledger that had its store in a version of its own would wait for itself for ever."""
+    with pytest.raises(ArgumentError, match="would be in a version of a ledger"):
+        FsspecStore(url)
+
+
 @pytest.mark.parametrize("url", ["dir::file:///tmp/store", "dir::local:///tmp/store"])
 def test_a_folder_behind_a_chain_is_refused(url: str) -> None:
     """Nothing that fsspec writes into a folder is made durable; a path is."""
