@@ -334,6 +334,14 @@ def test_each_that_has_lost_its_registered_data_is_named(ledger: Ledger) -> None
     data.write_text("a,b")
 
 
+def test_a_branch_that_was_set_back_is_a_problem(shared: Ledger) -> None:
+    """All that is left is sound; what others had built on tells that it was published."""
+    tip, built_on, before = git(shared, "rev-list", "-3", "main").split()
+    git(shared, "update-ref", "refs/heads/main", before)
+    assert [f"commit {built_on}"] == [problem.object for problem in shared.verify().problems]
+    git(shared, "update-ref", "refs/heads/main", tip)
+
+
 def test_an_id_that_two_versions_have_is_a_problem(shared: Ledger) -> None:
     """Of two artifacts, each sound by itself: the second to be met is named, with the id."""
     iris, weights = shared.get("iris"), shared.get("weights", 1)
