@@ -54,7 +54,7 @@ class BucketStore:
         self._can_create = True
         self._checked = CheckedObjects()
         self._last_put = _LastPut()
-        self._listing = Listing(self._bucket, self._url)
+        self._listing = Listing(self._bucket, self._url, patience=timeout * _LONG_FACTOR)
 
     @property
     def url(self) -> str:

@@ -4,20 +4,25 @@ Some programs mark a folder by an empty object whose name ends in a slash, which
 empty object is asked for by its name. A listing that does not end is given up.
 """
 
+from collections.abc import AsyncIterator
 from typing import Any
 
-from ledger.errors import StorageError
+from ledger.errors import StorageError, StoreUnavailableError
 
 _HEADS_AT_ONCE = 16  # of empty objects, of which a data set may have thousands
 _MOST_IDLE = 3  # pages without a new key, such as one with the mark of a folder behind an object of its name
 
 
 class Listing:
-    """The keys of the objects in what the library knows as a bucket; ``url`` is shown to people."""
+    """The keys of the objects in what the library knows as a bucket; ``url`` is shown to people.
 
-    def __init__(self, bucket: Any, url: str) -> None:
+    ``patience`` bounds how long the service may tell no further key, in seconds.
+    """
+
+    def __init__(self, bucket: Any, url: str, *, patience: float) -> None:
         self._bucket = bucket
         self._url = url
+        self._patience = patience
         self._doubts: dict[str, dict[str, bool]] = {}
 
     async def keys(self, folder: str) -> set[str]:
@@ -39,17 +44,33 @@ class Listing:
 
     async def _sizes(self, folder: str) -> dict[str, int]:
         """The keys that are listed below a folder, with the bytes of their objects."""
-        import obstore
-
         sizes: dict[str, int] = {}
         idle = 0
-        async for page in obstore.list(self._bucket, folder):
+        async for page in self._pages(folder):
             before = len(sizes)
             sizes.update({entry["path"]: int(entry["size"]) for entry in page})
             idle += bool(page) and len(sizes) == before
             if idle > _MOST_IDLE:
                 raise StorageError(f"cannot list {self._url}/{folder}: the service tells the same keys for ever")
         return sizes
+
+    async def _pages(self, folder: str) -> AsyncIterator[Any]:
+        """What the library tells of a folder, page by page; it passes over empty ones, however many there are."""
+        import asyncio
+
+        import obstore
+
+        pages = aiter(obstore.list(self._bucket, folder))
+        try:
+            while True:
+                yield await asyncio.wait_for(anext(pages), self._patience)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise StoreUnavailableError(
+                f"cannot list {self._url}/{folder}: the service tells no further key within {self._patience:g} s",
+                path=self._url,
+            ) from error
 
     async def _ask_whether_there(self, key: str, known: dict[str, bool]) -> None:
         import obstore

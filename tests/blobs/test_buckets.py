@@ -294,6 +294,16 @@ def test_a_listing_that_goes_in_circles_ends(tmp_path: Path, bucket: Bucket, mon
             list(BucketStore(bucket.url).list("chunks"))
 
 
+def test_a_listing_of_nothing_ends(tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service whose pages are all empty, and say that there is another, is an error in bounded time."""
+    page = "<IsTruncated>true</IsTruncated><NextContinuationToken>more</NextContinuationToken>"
+    (tmp_path / bucket.name).write_text(f"<ListBucketResult>{page}</ListBucketResult>")
+    with served(tmp_path) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        with pytest.raises(StoreUnavailableError, match=r"no further key within 0\.4 s"):
+            list(BucketStore(bucket.url, timeout=0.05).list("chunks"))
+
+
 def test_not_found_is_an_error_where_nothing_is_sought(store: RetryingStore, proxy: Proxy) -> None:
     """A service that answers a put or a listing so says nothing of an object: that is no absence."""
     proxy.plan = on(Fault("answer", status=404, code="NotHere"))
