@@ -16,7 +16,7 @@ from ledger.history.comparing import compare, compare_commits
 from ledger.history.damage import raise_if_object_damaged
 from ledger.history.forms import ObjectId
 from ledger.history.history import History
-from ledger.history.merging import Merged, merge_trees
+from ledger.history.merging import Merged, merge_trees, two_forms
 from ledger.history.record_checking import check_file
 from ledger.history.revisions import LAST_SECOND
 from ledger.history.snapshot import Snapshot
@@ -47,9 +47,14 @@ def check_commits(
 
 
 def merge_roots(history: History, theirs: ObjectId, ours: ObjectId) -> tuple[GrowingTree, Merged]:
-    """The tree that two clones agree on, ``theirs`` being the published one, and how it came about."""
+    """The tree that two clones agree on, ``theirs`` being the published one, and how it came about.
+
+    `IntegrityError` where both have a file with other bytes: no merge keeps both.
+    """
     objects = history.objects
     change = compare(objects, theirs, ours)
+    if change.edited:
+        raise two_forms(change.edited[0])
     merged = merge_trees(
         CommittedTree(objects, theirs), CommittedTree(objects, ours), only_ours=change.added, only_theirs=change.removed
     )

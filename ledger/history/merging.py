@@ -143,10 +143,14 @@ class _Artifact:
         if existing is None:
             self.added[target] = data
         elif existing != data:
-            raise IntegrityError(
-                f"{'/'.join(target)} has two forms: the record in this ledger and the published one differ",
-                where="/".join(target),
-            )
+            raise two_forms(target)
+
+
+def two_forms(path: TreePath) -> IntegrityError:
+    """The error for a record that both sides have, with other bytes: neither may take the other's place."""
+    where = "/".join(path)
+    message = f"{where} has two forms: the record in this ledger and the published one differ"
+    return IntegrityError(message, where=where)
 
 
 def _variant(wanted: VersionString, id: VersionId, is_taken: Callable[[VersionString], bool]) -> VersionString:

@@ -31,7 +31,7 @@ from ledger.lookup import read_config, write_remote
 from ledger.records import Name
 from tests.kit.contents import noise
 from tests.kit.git import run_git, set_hook
-from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
+from tests.kit.hubs import hub_git, hub_tip, new_hub, push_by_hand, shared
 from tests.kit.ledgers import git, store_of, values_by_version
 
 ROOT = Path(__file__).parents[2]
@@ -481,3 +481,16 @@ def test_a_remote_is_a_path_object_as_well(ledger: Ledger, hub: Path, tmp_path: 
         ledger.remove_remote(["x"])  # type: ignore[arg-type]
     with pytest.raises(ArgumentTypeError, match=r"a remote is a str or a Path, got float: 3\.5"):
         ledger.add_remote("x", 3.5)  # type: ignore[arg-type]
+
+
+def test_a_record_that_is_published_with_other_bytes_takes_no_place(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Somebody else's record at the path of a version that is not published yet is refused, and that one stays."""
+    ada, _ = pair
+    made = ada.save("mine", "iris")
+    files = hub_git(ada.path / "history.git", "ls-tree", "-r", "--name-only", "main").splitlines()
+    path = next(file for file in files if made.id.hex in file and file.endswith("version.json"))
+    record = hub_git(ada.path / "history.git", "show", f"main:{path}")
+    push_by_hand(hub, add={path: record.replace(made.digest, f"sha256:{'0' * 64}").encode()})
+    with pytest.raises(IntegrityError, match="has two forms"):
+        ada.sync()
+    assert ada.load("iris") == "mine"
