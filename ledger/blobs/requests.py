@@ -30,7 +30,10 @@ _held: weakref.WeakSet[Any] = weakref.WeakSet()
 """What is under way, as long as threads of the library have anything to do with it."""
 
 _END_SECONDS = 1.0
-"""How long what was taken back may take to end: milliseconds, unless a silent service holds a put."""
+"""How long the end of what was taken back is waited for: it takes milliseconds, unless a silent service holds a put."""
+
+_GIVE_UP_SECONDS = 3.0
+"""How long a request may take to end by itself: it sends one more, to a service that may be slow or far away."""
 
 
 class Requests:
@@ -74,7 +77,7 @@ def answer(request: Callable[[], Awaitable[Result]], *, give_up: Callable[[], ob
     """What a request gives; raises what it raises, and ``KeyboardInterrupt`` where it was taken back.
 
     One that has begun what it is to undo has a ``give_up``: called when the request is taken back, it makes it end by
-    itself. Whoever asked does not wait for that, but the end of the interpreter does, for a second.
+    itself. Whoever asked does not wait for that, but the end of the interpreter does, for some seconds.
     """
     import asyncio
 
@@ -110,7 +113,7 @@ async def _given_up_by(give_up: Callable[[], object], request: Awaitable[Result]
         await asyncio.wait([asked])  # which, unlike awaiting it, does not cancel it
     except asyncio.CancelledError:
         give_up()
-        await asyncio.wait([asked], timeout=_END_SECONDS)
+        await asyncio.wait([asked], timeout=_GIVE_UP_SECONDS)
         if not asked.cancel():
             asked.exception()  # which nobody asks for, and asyncio would complain
         raise
@@ -161,7 +164,7 @@ class _Loop:
             import asyncio
 
             asyncio.run_coroutine_threadsafe(self._take_back(), self._loop)
-            self._thread.join(2 * _END_SECONDS)
+            self._thread.join(_GIVE_UP_SECONDS + _END_SECONDS)
             _wait_until_let_go()
 
     async def _take_back(self) -> None:
@@ -173,7 +176,7 @@ class _Loop:
             if not task.cancelling():
                 task.cancel()
         if under_way:
-            await asyncio.wait(under_way, timeout=_END_SECONDS)
+            await asyncio.wait(under_way, timeout=_GIVE_UP_SECONDS)
         self._loop.stop()
 
 
