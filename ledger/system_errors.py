@@ -33,7 +33,7 @@ _PATH_HINTS = {
     errno.EEXIST: "something is in the way there: name another path",
     errno.EISDIR: "that is a folder: name a file",
     errno.ENOTDIR: "a part of that path is a file: name a path below folders",
-    errno.ELOOP: "a symbolic link is in the way there, or some lead round in a circle: put the file itself there",
+    errno.ELOOP: "a symbolic link is in the way, or some lead round in a circle: remove it, or put the file there",
 }
 """What to do where it is the path that is at fault, not what it leads to."""
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import msgspec
 
 from ledger.disk import (
+    is_folder,
+    is_link,
     link_file,
     link_on_way,
     make_directory,
@@ -89,6 +91,7 @@ def plan_mending(history: History, source: Path | None, faults: Iterable[GitFaul
 
 def mend(history: History, source: Path | None, plan: HistoryMending, quarantine: Path) -> None:
     """Do what was planned: keep bad files in ``quarantine``, bring in good objects, durably, then drop bad files."""
+    _refuse_link_to_nothing(history.objects.pack_directory)
     for name in plan.aside:
         _copy_aside(history.git_dir / name, quarantine / name)
     if PACKS in plan.aside:
@@ -111,6 +114,16 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
     for name in plan.anew:
         _WRITTEN[name](history.git_dir)
     restore_indexes(history.objects.pack_directory)
+
+
+def _refuse_link_to_nothing(folder: Path) -> None:
+    """Refuse to bring objects into a folder whose link leads to none: its disk may be away, with what belongs here."""
+    if is_link(folder) and not is_folder(folder):
+        raise StorageError(
+            f"no object can be brought into {folder}: it is a link that leads to no folder",
+            hint="mount the disk that it leads to, or remove the link and repair again",
+            path=str(folder),
+        )
 
 
 def _bad_files(git_dir: Path, faults: Iterable[GitFault], lost: Collection[str]) -> Iterator[str]:

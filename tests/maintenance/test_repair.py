@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.errors import RemoteError
+from ledger.errors import RemoteError, StorageError
 from ledger.history.waiting import Ticket
 from ledger.lookup import write_remote
 from ledger.maintenance import execute_repair, find_source, plan_repair
@@ -206,6 +206,18 @@ def _circle(path: Path) -> None:
 def _fill(path: Path) -> None:
     path.mkdir()
     (path / "file").write_bytes(b"in the way")
+
+
+def test_packs_behind_a_link_to_nowhere_wait_for_their_disk(kept: Ledger) -> None:
+    """A repair brings nothing in and says what to do: without the link everything comes back from elsewhere."""
+    packs = kept.git_dir / "objects" / "pack"
+    shutil.rmtree(packs)
+    packs.symlink_to(kept.path.parent / "on another disk")
+    with pytest.raises(StorageError, match="a link that leads to no folder") as told:
+        repair(kept)
+    assert "mount the disk that it leads to, or remove the link and repair again" == told.value.hint
+    packs.unlink()
+    assert repair(kept).report.ok
 
 
 UNREADABLE = [_circle, _fill, os.mkfifo]
