@@ -150,7 +150,9 @@ class History:
 
     def log(self, commit: CommitId | None = None) -> Iterator[Commit]:
         """The commits, newest first."""
-        return walk_commits(self.objects, commit or self.tip())
+        newest = commit or self.tip()
+        self.snapshot(newest)  # a ledger of another format is refused
+        return walk_commits(self.objects, newest)
 
     def published_snapshot(self) -> Snapshot | None:
         """What the branch of the remote ``origin`` held when last heard of, or ``None`` without one."""

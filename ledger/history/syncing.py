@@ -64,6 +64,7 @@ def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime
     Raises what `receive` raises for a remote that is refused.
     """
     local = history.tip()
+    history.snapshot(local)  # a ledger of another format is refused before anything is fetched
     brought = _brought(history, remote)
     theirs = receive(history, remote, local=local)
     tip = _agree(history, remote, local, theirs, author, now, under=history.exclusively())

@@ -1,5 +1,6 @@
 """A history is made, found, and judged safe to open."""
 
+import functools
 import json
 import subprocess
 from pathlib import Path
@@ -17,8 +18,10 @@ from ledger.errors import (
 )
 from ledger.history import History
 from ledger.history.git_settings import check_settings, write_settings
+from ledger.history.remotes import Remote
 from ledger.history.repository import check_format
-from ledger.history.upkeep import check_git_file
+from ledger.history.syncing import plan_sync
+from ledger.history.upkeep import check_git_file, plan_packing
 from tests.conftest import check_histories
 from tests.kit.histories import AUTHOR, NOW, git, new_history, publish, versions_of
 
@@ -232,7 +235,9 @@ def test_a_ledger_of_another_format_is_neither_read_nor_written(
     rewrite_marker(new_history(tmp_path), text)
     history = History.open(tmp_path / ".ledger")
     tip = history.tip()
-    for act in (history.snapshot, lambda: publish(history)):
+    remote = Remote("origin", str(tmp_path / "nowhere"))
+    sync = functools.partial(plan_sync, history, remote, author=AUTHOR, now=NOW)
+    for act in (history.snapshot, lambda: publish(history), history.log, lambda: plan_packing(history), sync):
         with pytest.raises(kind, match=f"ledger.json.*{reason}"):
             act()
     assert tip == history.tip()
