@@ -2,12 +2,13 @@
 
 Sought in this order: an explicit path; ``LEDGER_DIR``; the nearest ledger in the working directory or above it.
 In each folder that is a ``.ledger``, or the folder itself where it is a ledger, as ``init PATH`` and ``clone URL PATH``
-make one. Git's own variables play no part.
+make one. Git's own variables play no part. One that was not named may be anybody's: see `_not_planted`.
 """
 
 import itertools
 import os
 import shlex
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ledger.lookup.config import CONFIG_FILE, read_config
 
 LEDGER_DIRECTORY = ".ledger"
 VARIABLE = "LEDGER_DIR"
+_EVERYBODYS = stat.S_ISVTX | stat.S_IWOTH
 
 
 def find_ledger(environment: Mapping[str, str]) -> Path | None:
@@ -28,9 +30,9 @@ def find_ledger(environment: Mapping[str, str]) -> Path | None:
     start = working_directory()
     for folder in itertools.chain([start], start.parents):
         if _is_used(folder / LEDGER_DIRECTORY):
-            return folder / LEDGER_DIRECTORY
+            return _not_planted(folder / LEDGER_DIRECTORY, folder / LEDGER_DIRECTORY)
         if _is_ledger_itself(folder):
-            return folder
+            return _not_planted(folder, folder / CONFIG_FILE)
     return None
 
 
@@ -74,6 +76,23 @@ def is_ledger(path: Path) -> bool:
     """Whether a folder is a ledger, be it a damaged one: it has a history or settings."""
     with storage_errors(path, "read"):
         return is_folder(path) and any(_is_history(name) or name == CONFIG_FILE for name in os.listdir(path))
+
+
+def _not_planted(path: Path, entry: Path) -> Path:
+    """A ledger that was found, not named; raises `LedgerNotFoundError` where any user could have put it in one's way.
+
+    ``entry`` is what makes the folder around it one with a ledger. In a folder such as ``/tmp``, where everybody may
+    put things, that has to be this user's, root's, or of whoever the folder belongs to.
+    """
+    with storage_errors(path, "look at"):
+        around, owner = os.stat(entry.parent), os.lstat(entry).st_uid
+    if around.st_mode & _EVERYBODYS == _EVERYBODYS and owner not in (os.geteuid(), around.st_uid, 0):
+        raise LedgerNotFoundError(
+            f"no ledger of this user: {path} is of user {owner}, in a folder where everybody may put one",
+            hint=f"run `ledger init` to make one here; if that one is meant, set {VARIABLE} to it",
+            path=str(path),
+        )
+    return path
 
 
 def _is_ledger_itself(folder: Path) -> bool:

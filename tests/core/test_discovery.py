@@ -1,5 +1,6 @@
 """Where a ledger is found, and where the first write makes one."""
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -291,3 +292,26 @@ def test_something_else_in_its_place_is_left_alone(
     with pytest.raises(LedgerNotFoundError):
         load_artifact("one")
     assert {f"{place.name}/thesis.txt": b"years of work"} == files_below(workdir)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("entry", [".ledger", "config.toml"])
+def test_a_strangers_ledger_in_a_folder_of_everybodys_is_not_used_unless_named(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    """Whoever may put one into /tmp would get what others save below it; a team's own such folder is another case."""
+    planted = Ledger.init(workdir if entry == "config.toml" else workdir / ".ledger").path
+    os.chown(workdir / entry, 4711, -1)
+    (workdir / "below").mkdir()
+    monkeypatch.chdir(workdir / "below")
+    save_artifact(1, "before")
+    workdir.chmod(0o1777)
+    for act in (Ledger.open, lambda: save_artifact(1, "x"), lambda: load_artifact("x"), Client):
+        with pytest.raises(LedgerNotFoundError, match="is of user 4711, in a folder where everybody may put") as told:
+            act()
+    assert "set LEDGER_DIR to it" in told.value.hint
+    monkeypatch.setenv("LEDGER_DIR", str(planted))
+    save_artifact(1, "named")
+    monkeypatch.delenv("LEDGER_DIR")
+    os.chown(workdir, 4711, -1)
+    assert planted == Ledger.open().path
