@@ -306,7 +306,7 @@ def test_a_strangers_ledger_in_a_folder_of_everybodys_is_not_used_unless_named(
     monkeypatch.chdir(workdir / "below")
     save_artifact(1, "before")
     workdir.chmod(0o1777)
-    for act in (Ledger.open, lambda: save_artifact(1, "x"), lambda: load_artifact("x"), Client):
+    for act in (Ledger.open, lambda: save_artifact(1, "x"), lambda: load_artifact("x")):
         with pytest.raises(LedgerNotFoundError, match="is of user 4711, in a folder where everybody may put") as told:
             act()
     assert "set LEDGER_DIR to it" in told.value.hint
