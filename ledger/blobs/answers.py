@@ -83,6 +83,9 @@ _SETUP_HINTS = {
 _EMPTY_PARTS = ("Wanted range starting at", '"bytes 0--1/0"')
 """What the library makes of services that answer with an empty part instead of a refusal."""
 
+_NOT_UTF_8 = "FromUtf8Error"
+"""What the library makes of a refusal in another encoding, such as a page in Latin-1: its status is not told."""
+
 
 class Answer(NamedTuple):
     """What a service said: the HTTP status (0 where there was none), its own code, and why, in one line."""
@@ -112,6 +115,11 @@ def is_transient(answer: Answer) -> bool:
 def is_beyond_the_end(text: str) -> bool:
     """Whether a part of an object was asked for that begins where it ends, or later."""
     return read_answer(text).status == _RANGE_NOT_SATISFIABLE or any(words in text for words in _EMPTY_PARTS)
+
+
+def is_unread(text: str) -> bool:
+    """Whether the service refused in words that the library could not read, so that nobody knows the status."""
+    return _NOT_UTF_8 in text and not read_answer(text).status
 
 
 def refusal(text: str, place: str, doing: str) -> LedgerError | FileNotFoundError:

@@ -13,7 +13,15 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO, Literal
 
-from ledger.blobs.answers import CONFLICT, NOT_IMPLEMENTED, is_beyond_the_end, is_transient, read_answer, refusal
+from ledger.blobs.answers import (
+    CONFLICT,
+    NOT_IMPLEMENTED,
+    is_beyond_the_end,
+    is_transient,
+    is_unread,
+    read_answer,
+    refusal,
+)
 from ledger.blobs.checked import CheckedObjects
 from ledger.blobs.endpoints import open_bucket, without_credentials
 from ledger.blobs.layout import STORE_KEY, names_its_bytes
@@ -166,9 +174,14 @@ class BucketStore:
                 options = {"range": {"offset": start}} if start else {}
                 return answer(partial(self._whole, key, options))
             except library.exceptions.GenericError as error:
-                if is_beyond_the_end(str(error)):
+                if is_beyond_the_end(str(error)) or (is_unread(str(error)) and self._ends_before(key, start)):
                     return b""
                 raise
+
+    def _ends_before(self, key: str, start: int) -> bool:
+        """Whether an object has nothing from ``start`` on; raises why it is refused, as the status alone tells it."""
+        head = answer(partial(_library().head_async, self._bucket, key))
+        return int(head["size"]) <= start
 
     async def _whole(self, key: str, options: dict[str, Any]) -> Any:
         return await (await _library().get_async(self._bucket, key, options=options)).bytes_async()

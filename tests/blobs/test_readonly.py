@@ -53,6 +53,18 @@ def test_what_is_not_there_is_not_found(web: Store) -> None:
         web.get(KEY, 0, 5)
 
 
+def test_a_refusal_in_another_encoding_means_the_same(store: LocalStore) -> None:
+    """A page in Latin-1 that says what is not there, or where a file ends, is not taken for a service that is away."""
+    store.put(KEY, [b"0123456789"])
+    with served(store.root, page="nicht verfügbar: ü".encode("latin-1")) as url:
+        web = open_store(url, attempts=1)
+        assert (True, b"", b"6789") == (web.has(KEY), web.get(KEY, 10, 5), web.get(KEY, 6, 5))
+        assert not web.has(f"{KEY}0")
+        for start, length in ((0, 5), (0, None), (-3, None)):
+            with pytest.raises(FileNotFoundError):
+                web.get(f"{KEY}0", start, length)
+
+
 def test_nothing_can_be_written(web: Store) -> None:
     """Writing is refused, and there is no way to list or delete."""
     with pytest.raises(ReadOnlyError, match=KEY):

@@ -10,13 +10,17 @@ from urllib.parse import unquote
 
 
 @contextmanager
-def served(folder: Path, *, parts: bool = True, surplus: int = 0) -> Iterator[str]:
-    """The URL of a folder behind a server, which gives whole files only without ``parts``, or more than a part."""
+def served(folder: Path, *, parts: bool = True, surplus: int = 0, page: bytes = b"") -> Iterator[str]:
+    """The URL of a folder behind a server, which gives whole files only without ``parts``, or more than a part.
+
+    With ``page`` it says why it refuses something.
+    """
 
     class Handler(_Handler):
         root = folder
         has_parts = parts
         behind_parts = bytes(surplus)
+        refusal = page
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -36,11 +40,12 @@ class _Handler(BaseHTTPRequestHandler):
     root: Path
     has_parts: bool
     behind_parts: bytes
+    refusal: bytes
 
     def do_GET(self) -> None:
         path = self.root / unquote(self.path.partition("?")[0]).lstrip("/")
         if not path.is_file():
-            self._answer(404, b"")
+            self._answer(404, self.refusal)
             return
         data = path.read_bytes()
         match = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range") or "")
@@ -50,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
         start = int(match[1]) if match[1] else max(0, len(data) - int(match[2]))
         stop = min(int(match[2]) + 1, len(data)) if match[1] and match[2] else len(data)
         if start >= len(data):
-            self._answer(416, b"", f"bytes */{len(data)}")
+            self._answer(416, self.refusal, f"bytes */{len(data)}")
         else:
             self._answer(206, data[start:stop] + self.behind_parts, f"bytes {start}-{stop - 1}/{len(data)}")
 
