@@ -86,12 +86,12 @@ def show_artifact(session: Session, name: str) -> None:
 @click.argument("name", required=False, shell_complete=complete_version)
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only versions with this tag; may be repeated.")
 @metadata_option(
-    "Only versions with this metadata, JSON or text, of a group as 'metrics={\"accuracy\": 0.97}'; may be repeated."
+    "Only versions with this metadata, JSON or text; a group is 'metrics={\"accuracy\": 0.97}'; may be repeated."
 )
-@type_option("Only of this type, such as ModelArtifact.")
+@type_option("Only versions of this type, such as ModelArtifact.")
 @click.option("--since", type=moment, metavar="TIME", help="Only versions saved after this time (ISO 8601).")
-@limit_option("Only the newest N.")
-@show_option("Also a column of this key, from the metadata or the parameters behind it; may be repeated.")
+@limit_option("Only the newest N versions.")
+@show_option("Add a column for this key, from the metadata, else the parameters behind it; may be repeated.")
 @json_option
 @pass_session
 def list_versions(
@@ -104,7 +104,7 @@ def list_versions(
     limit: int | None,
     keys: tuple[str, ...],
 ) -> None:
-    """List versions, oldest first: of one artifact or of all. NAME@VERSION is that one."""
+    """List versions, oldest first: of one artifact or of all. NAME@VERSION lists only that one."""
     reader = session.reader()
     only = reader.artifact(name).name if name is not None else None
     version = split_label(name, None)[1] if name is not None else None

@@ -31,16 +31,16 @@ def size(text: str) -> int:
     return int(number)
 
 
-@click.group(short_help="What is kept on this machine, and how much may be.")
+@click.group(short_help="Show, clear or limit what is kept on this machine.")
 def cache() -> None:
-    """What is kept on this machine of distant stores, and of mapped files."""
+    """Show, clear or limit what this machine keeps of distant stores, and its mapped files."""
 
 
 @cache.command("show", cls=ExampleCommand, example="ledger cache show")
 @json_option
 @pass_session
 def show(session: Session) -> None:
-    """Show where the cache is. Also what it holds and may hold, and what this ledger's mapped files take."""
+    """Show where the cache is. Also shows what it holds and may hold, and what this ledger's mapped files take."""
     opened = session.ledger()
     kept, mapped = opened.cache, opened.mapped
     usage, copies = kept.usage(), mapped.usage()
@@ -62,7 +62,7 @@ def show(session: Session) -> None:
 @json_option
 @pass_session
 def clear(session: Session) -> None:
-    """Delete what is kept. It is fetched, or put together, again when it is asked for."""
+    """Delete the cache and this ledger's mapped files. What is needed again is fetched or made again."""
     opened = session.ledger()
     dropped, copies = opened.cache.clear(), opened.mapped.clear()
     if session.json:
@@ -77,9 +77,9 @@ def clear(session: Session) -> None:
 @json_option
 @pass_session
 def limit(session: Session, size: int) -> None:
-    """Say how much this ledger may keep. SIZE is like 50GiB or 500MB; with 0 nothing is kept.
+    """Set how much this ledger may keep. SIZE is like 50GiB or 500MB; 0 keeps nothing.
 
-    It is a limit for what comes from distant stores, and another one for mapped files.
+    The limit applies to what comes from distant stores and, separately, to mapped files.
     """
     write_cache_limit(session.reader().path, size)
     opened = session.ledger()  # with the new limit

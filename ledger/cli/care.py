@@ -35,7 +35,7 @@ def init(session: Session, path: str | None, store: str | None) -> None:
 @json_option
 @pass_session
 def status(session: Session) -> None:
-    """Show where the ledger is. Also where its bytes are, what it holds and what is not shared yet."""
+    """Show where the ledger is. Also shows where its bytes are, what it holds and what is not shared yet."""
     opened = session.ledger()
     latest = [artifact.latest for artifact in opened.artifacts()]
     settings = find_remote(opened.path, opened.git_dir)
@@ -66,7 +66,7 @@ def status(session: Session) -> None:
 @json_option
 @pass_session
 def trust(session: Session, version: str, yes: bool) -> None:
-    """Let a version run code when loaded. From now on, on this machine, and for you alone."""
+    """Let a version run code when loaded. This holds from now on, on this machine, and for you alone."""
     opened = session.ledger()
     found = opened.get(version)
     shape = {

@@ -64,10 +64,10 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print a script for shell completion. It knows commands, options, artifact names and versions.
+    """Print a script for shell completion. It completes commands, options, artifact names and versions.
 
-    In bash, put `eval "$(ledger completion bash)"` into ~/.bashrc; in zsh the same with zsh into ~/.zshrc, below
-    compinit; in fish `ledger completion fish | source` into config.fish.
+    In bash, put `eval "$(ledger completion bash)"` into ~/.bashrc. In zsh, put the same with zsh into ~/.zshrc, below
+    compinit. In fish, put `ledger completion fish | source` into config.fish.
     """
     kind = _Bash if shell == "bash" else get_completion_class(shell)
     assert kind is not None

@@ -35,8 +35,8 @@ _CONTENT = {True: "equal", False: "differs", None: "undecided"}
 def diff(session: Session, old: str, new: str | None) -> None:
     """Show what differs from version OLD to version NEW, each NAME[@VERSION]: content, files, metadata and tags.
 
-    With one version, what differs from the one before it. Lists of files are compared, and of the files only bytes
-    that these leave open. The exit code is 0 whether or not anything differs.
+    With one version, show what differs from the one before it. Lists of files are compared first; bytes are read only
+    where the lists leave a question open. The exit code is 0 whether or not anything differs.
     """
     opened = session.ledger()
     last = opened.get(old if new is None else new)

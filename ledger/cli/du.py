@@ -24,7 +24,7 @@ _TOTAL = "total"
 @json_option
 @pass_session
 def du(session: Session, name: str | None) -> None:
-    """Show the bytes of artifacts, or of one artifact's versions: of their files, stored, and shared with others."""
+    """Show the bytes of each artifact, or of one artifact's versions: in files, as stored, and shared with others."""
     opened = session.ledger()
     wanted = opened.artifact(name).name if name is not None else None
     only = opened.get(name).claim.id if name is not None and "@" in name else None

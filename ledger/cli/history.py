@@ -39,7 +39,7 @@ class PassThrough(ExampleCommand):
 @json_option
 @pass_session
 def log(session: Session, name: str | None, limit: int | None) -> None:
-    """Show what was published, newest first. With NAME, what concerns that artifact, or NAME@VERSION."""
+    """Show what was published, newest first. NAME or NAME@VERSION shows only what concerns that one."""
     reader = session.reader()
     version = split_label(name, None)[1] if name is not None else None
     wanted = f"{reader.artifact(name).name}@{version or ''}" if name is not None else ""
@@ -57,9 +57,9 @@ def log(session: Session, name: str | None, limit: int | None) -> None:
 @click.argument("arguments", metavar="ARGS...", nargs=-1)
 @pass_session
 def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
-    """Run Git on the history. Everything after `git` is Git's own, but for a lone `--help`.
+    """Run Git on the history. Everything after `git` goes to Git, except a lone `--help`.
 
-    Not where the history's own configuration could have Git run a program.
+    This is refused where the history's own configuration could have Git run a program.
     """
     git_dir = session.reader().git_dir
     import shutil

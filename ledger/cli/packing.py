@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 @json_option
 @pass_session
 def pack(session: Session, dry_run: bool) -> None:
-    """Bring the packs of the history into a few. Saves do this too, in small steps; here it goes further.
+    """Combine the packs of the history into a few. Saves do this too, in small steps; this command goes further.
 
-    Others may save meanwhile. Nothing is lost if it is interrupted.
+    Others may save meanwhile. An interrupt loses nothing.
     """
     opened = session.ledger()
     plan = ledger.maintenance.plan_packing(opened)

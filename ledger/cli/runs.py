@@ -29,7 +29,7 @@ _RUN_COLUMNS = {
 
 @click.group("run", cls=SuggestingGroup)
 def run() -> None:
-    """Show what ran, with which inputs, giving which versions."""
+    """Show runs, with their inputs and the versions they made."""
 
 
 @run.command("list", cls=ExampleCommand, example="ledger run list --limit 20")
@@ -38,16 +38,16 @@ def run() -> None:
     "--status",
     metavar="STATUS",
     type=click.Choice(RUN_STATUSES),
-    help="Only those that are completed, failed or running.",
+    help="Only runs that are completed, failed or running.",
 )
 @click.option(
     "--using",
     metavar="NAME[@VERSION]",
-    help="Only those of which a step took or loaded that version.",
+    help="Only runs in which a step took or loaded this version.",
     shell_complete=complete_version,
 )
 @limit_option("Only the newest N runs.")
-@show_option("Also a column of this key, from the parameters, or the metadata of what came out; may be repeated.")
+@show_option("Add a column for this key, from the parameters, else the metadata of what it made; may be repeated.")
 @json_option
 @pass_session
 def list_runs(
@@ -75,7 +75,7 @@ def list_runs(
 def show_run(session: Session, id: str | None) -> None:
     """Show a run as a tree: steps, inputs, outputs.
 
-    ID is an id, the beginning of one, or a pipeline, whose latest run is shown; without it, the latest of all.
+    ID is a run's id, the beginning of one, or a pipeline, for its latest run. Without ID, show the latest of all.
     """
     reader = session.reader()
     found = _run_of(reader, id) if id is not None else _latest(reader)

@@ -18,10 +18,10 @@ from ledger.lookup import ArtifactVersion
 @click.command(cls=ExampleCommand, example="ledger save data.csv --name iris --tag raw --meta rows=150")
 @click.argument("path", type=PATH)
 @click.option("--name", metavar="NAME", required=True, help="The artifact's name.", shell_complete=complete_name)
-@click.option("--version", metavar="VERSION", help="A version of your own; by default the next number.")
+@click.option("--version", metavar="VERSION", help="The version; by default the next number.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="A tag; may be repeated.")
 @metadata_option("Metadata, JSON or text; may be repeated.")
-@type_option("What it is, such as ModelArtifact.")
+@type_option("The artifact type, such as ModelArtifact.")
 @json_option
 @pass_session
 def save(
@@ -65,7 +65,7 @@ def save(
 def get(session: Session, version: str, output: str, file: str | None, overwrite: bool) -> None:
     """Restore the files of a version. Every byte is checked and nothing is run.
 
-    One file becomes PATH, or goes into it if it is a folder; several, or a folder, become the new folder PATH.
+    One file becomes PATH, or goes into PATH if that is a folder. Several files, or a folder, become a new folder PATH.
     """
     if output == "-":  # it appears whole or not at all, which a stream cannot
         raise click.UsageError("the files go to a path, not to standard output; a file of the name - is ./-")

@@ -27,7 +27,7 @@ from ledger.wording import without_secrets
 _MOST_LINES = 50
 
 _store_option = click.option(
-    "--store", type=PATH, metavar="URL", help="Where the remote's bytes are; of a path it is found beside the history."
+    "--store", type=PATH, metavar="URL", help="Where the remote's bytes are; for a path, found beside the history."
 )
 
 
@@ -41,7 +41,7 @@ def clone(session: Session, url: str, path: str | None, store: str | None) -> No
     """Make a ledger that holds another one's history. PATH is its directory, by default where `init` would make one.
 
     URL is a ledger directory, a bare Git repository, or any URL that Git knows; it becomes the remote
-    origin. Bytes stay where they are and are read from there; `ledger sync` puts those of new versions there.
+    origin. Its bytes stay in its store and are read from there; `ledger sync` puts those of new versions there.
     """
     made = ledger.Ledger.clone(url, path or session.path or place_for_new(os.environ), store)
     artifacts = made.artifacts()
@@ -86,7 +86,7 @@ def _tell(lines: Sequence[str], verb: str) -> None:
 
 @click.group(cls=SuggestingGroup)
 def remote() -> None:
-    """The remotes that this ledger is shared through."""
+    """Add, list or remove the remotes of this ledger."""
 
 
 @remote.command("add", cls=ExampleCommand, example="ledger remote add origin hub.git")
@@ -96,7 +96,7 @@ def remote() -> None:
 @json_option
 @pass_session
 def add(session: Session, name: str, url: str, store: str | None) -> None:
-    """Remember a remote. NAME is what `ledger sync` calls it, `origin` is the one that numbers are published to."""
+    """Add a remote. NAME is what `ledger sync` calls it; `origin` is where version numbers are published."""
     opened = session.ledger()
     has_own_store = read_config(opened.path).store == DEFAULT_STORE
     opened.add_remote(name, url, store)
@@ -112,9 +112,9 @@ def add(session: Session, name: str, url: str, store: str | None) -> None:
 @json_option
 @pass_session
 def remove(session: Session, name: str) -> None:
-    """Forget a remote. Nothing is synced with it, and nothing read from its store, any more.
+    """Remove a remote. This ledger no longer syncs with it, nor reads from its store.
 
-    What only that store holds is fetched by `ledger repair --from`, or read again once the remote is added.
+    To get what only that store holds, run `ledger repair --from`, or add the remote again.
     """
     opened = session.ledger()
     before = read_config(opened.path).remotes
@@ -134,7 +134,7 @@ def _show(session: Session, name: str, settings: RemoteConfig, verb: str) -> Non
 @json_option
 @pass_session
 def list_remotes(session: Session) -> None:
-    """List the remotes of this ledger, and where their bytes are. Settings are changed in `config.toml`."""
+    """List the remotes of this ledger, and where their bytes are. To change one, edit `config.toml`."""
     path = session.reader().path
     shapes = [
         {

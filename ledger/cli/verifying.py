@@ -48,11 +48,11 @@ def _seconds(text: str) -> float:
 
 
 @click.command(cls=ExampleCommand, short_help="Check history, records and bytes.", example="ledger verify --quick")
-@click.option("--quick", is_flag=True, help="Check records, and only ask whether the bytes are there.")
-@click.option("--deep", is_flag=True, help="Read everything again, as without any option.")
-@click.option("--sample", type=_share, metavar="SHARE", help="Check only so much, such as 5%, and next time the next.")
+@click.option("--quick", is_flag=True, help="Check the records; of the bytes, only that they are there.")
+@click.option("--deep", is_flag=True, help="Read everything again; this is the default.")
+@click.option("--sample", type=_share, metavar="SHARE", help="Check only this share, such as 5%; next time the next.")
 @click.option(
-    "--for", "seconds", type=_seconds, metavar="TIME", help="Stop after a time, such as 60s; go on next time."
+    "--for", "seconds", type=_seconds, metavar="TIME", help="Stop after this time, such as 60s; go on there next time."
 )
 @json_option
 @pass_session
@@ -62,7 +62,7 @@ def verify(
 ) -> None:
     """Check the history, every record, and the bytes of every version.
 
-    With --sample or --for only a part is checked, each time another one, until all has had its turn.
+    With --sample or --for, check only a part: each time the next one, until everything has had its turn.
     """
     if quick and deep:
         raise click.UsageError("--quick and --deep exclude each other", context)
