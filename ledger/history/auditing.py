@@ -24,7 +24,7 @@ from ledger.history.packfile import PackFile
 from ledger.history.ref_auditing import check_refs
 from ledger.history.refs import PACKED_REFS
 from ledger.history.replacing import MULTI_PACK_INDEX
-from ledger.history.repository import HEAD, SHALLOW
+from ledger.history.repository import GRAFTS, HEAD, SHALLOW
 from ledger.history.revisions import commit_behind
 from ledger.history.soundness import (
     PACKS,
@@ -48,7 +48,7 @@ _ARRIVING = (b"fetch-pack ", b"receive-pack ")
 
 def git_files(history: History) -> Iterator[str]:
     """Every file or folder of the repository that `check_git_file` knows, relative to it."""
-    yield from ("HEAD", "config", SHALLOW, "refs", PACKED_REFS, "logs")
+    yield from ("HEAD", "config", SHALLOW, GRAFTS, "refs", PACKED_REFS, "logs")
     objects = history.objects.directory
     yield from (f"objects/{name}" for name in names_in(objects) if len(name) == len("ab"))
     yield PACKS
@@ -165,6 +165,9 @@ def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
             yield GitFault(
                 name, "corrupt", f"{path} cuts the history off for Git, which could remove what is behind it"
             )
+    elif name == GRAFTS:
+        if mode_of(path, follow=False):
+            yield GitFault(name, "corrupt", f"{path} has Git show commits with other parents than they have")
     elif name in ("refs", PACKED_REFS, "logs"):
         yield from check_refs(history, name)
     elif name == PACKS:

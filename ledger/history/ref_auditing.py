@@ -18,6 +18,7 @@ from ledger.history.tips import names_object, read_ref_files, read_tips
 from ledger.ids import CommitId
 
 _OUR_OWN = "refs/ledger/"
+_REPLACING = "refs/replace/"
 # From 2.48 on Git writes one with every fetch: which branch a remote's HEAD is. `git symbolic-ref` makes any.
 _POINTER = re.compile(r"ref: refs/[\x21-\x7e]+\n")
 _LOG_LINE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} [^<>\n\0]*<[^<>\n\0]*> [0-9]+ [+-][0-9]{4}(?:\t[^\n]*)?")
@@ -68,8 +69,12 @@ def _check_logs(history: History) -> Iterator[GitFault]:
 
 
 def _check_text(history: History, ref: str, text: str, *, end: str) -> Iterator[GitFault]:
-    """What a ref holds is an object's id with this end, and what it names is sound."""
-    if names_object(text) and text.endswith(end):
+    """What a ref holds is an object's id with this end, what it names is sound, and Git shows that for nothing else."""
+    if ref.startswith(_REPLACING):
+        id = ref.removeprefix(_REPLACING)
+        message = f"{ref} has Git show another object in the place of {id}; `ledger git replace -d {id}` removes it"
+        yield GitFault(ref, "corrupt", message)
+    elif names_object(text) and text.endswith(end):
         yield from _check_target(history, ref, CommitId(text.strip()))
     else:
         yield GitFault(ref, "corrupt", f"{history.git_dir / ref} holds {text[:60]!r}, not a commit")

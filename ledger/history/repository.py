@@ -29,6 +29,9 @@ UNSYNCED = "unsynced"
 SHALLOW = "shallow"
 """The file whose presence tells Git that a history is cut off, whether it is or not."""
 
+GRAFTS = "info/grafts"
+"""The file by which Git gives commits other parents than they have."""
+
 HEAD = f"ref: {BRANCH}\n".encode()
 """What the file of that name holds in every history."""
 

@@ -113,14 +113,13 @@ def test_a_folder_is_in_order_as_if_its_name_ended_in_a_slash(history: History) 
 
 
 def test_refs_that_name_no_commit_are_sound(history: History) -> None:
-    """Tags with a message and tags of these, of a file and of a folder, notes, replacements, and a ref to a ref."""
+    """Tags with a message and tags of these, of a file and of a folder, notes, and a ref to a ref."""
     ada = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
     for name, of in (("release", "main"), ("again", "release"), ("file", "main:ledger.json"), ("folder", "main:")):
         git(history, *ada, "tag", "-a", "-m", "by hand", name, of)
     git(history, "tag", "plain", "main:ledger.json")
     git(history, "tag", "gr\u00f6\u00dfe\u2028", "main")
     git(history, *ada, "notes", "add", "-m", "by hand", "main")
-    git(history, "replace", "main", "main~1")
     git(history, "symbolic-ref", "refs/heads/same", "refs/heads/main")
     assert (0, []) == (fsck(history), problems(history))
     git(history, "pack-refs", "--all")
@@ -168,6 +167,22 @@ def test_a_history_that_is_cut_off_for_git_is_a_fault(history: History) -> None:
     """`git fetch --depth` leaves all that there is, and a list of where to stop, which Git's housekeeping goes by."""
     (history.git_dir / "shallow").write_text(git(history, "rev-parse", "main") + "\n")
     assert ["shallow"] == problems(history)
+
+
+@pytest.mark.parametrize("pack", [[], ["pack-refs", "--all"]], ids=["loose", "packed"])
+def test_what_has_git_show_another_history_is_a_fault(history: History, pack: list[str]) -> None:
+    """Replaced objects and grafts, which no reader here heeds: whoever reads the history with plain Git is misled."""
+    tip, first = git(history, "rev-parse", "main", "main~1").split()
+    git(history, "replace", tip, first)
+    if pack:
+        git(history, *pack)
+    graft = history.git_dir / "info" / "grafts"
+    graft.parent.mkdir(exist_ok=True)
+    graft.write_text(f"{tip}\n")
+    assert ["info/grafts", f"refs/replace/{tip}"] == problems(history)
+    graft.unlink()
+    git(history, "replace", "-d", tip)
+    assert [] == problems(history)
 
 
 def _damage_pack(history: History) -> None:
