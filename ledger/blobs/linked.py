@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ledger.blobs.file_source import FileSource
-from ledger.blobs.folders import FolderFile, scan_folder
+from ledger.blobs.folders import FolderFile, refuse, scan_folder
 from ledger.blobs.hashing import digests
 from ledger.blobs.layout import is_own
 from ledger.blobs.linked_objects import LinkedObjects, has_first_object, listed_content
 from ledger.blobs.local import LocalStore
-from ledger.blobs.paths import path_problem
+from ledger.blobs.paths import key_problem, path_problem
 from ledger.blobs.readable_files import readable_file
 from ledger.blobs.registered import CHANGED_IN_PLACE, checked_blocks, registered_of
 from ledger.blobs.sources import read_link, read_source
@@ -40,10 +40,13 @@ def link_content(store: LocalStore, path: Path) -> Content:
     """The content of a file or folder that lies in the store, hashed and listed, not copied.
 
     Raises `OutsideStoreError`, a ``FileNotFoundError``, unless it exists strictly below the
-    store's root, reached without a symbolic link, apart from the store's own objects.
+    store's root, reached without a symbolic link, apart from the store's own objects, and `UnsupportedFileError` for
+    names that would stop every later sync with a bucket.
     """
     linked = _path_in_store(store, path)
     found = _scan(_full_path(store, linked))
+    keys = [linked, *(file.path for file in found)]
+    refuse(path, [f"{key!r}: {problem}" for key in keys if (problem := key_problem(key)) is not None])
     expect(sum(file.size for file in found))
     hashed = digests(found, _bytes_of, size_of=lambda file: file.size)
     files = tuple(

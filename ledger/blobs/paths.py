@@ -25,6 +25,7 @@ _DEVICE = re.compile(r"/(?:con|prn|aux|nul|con(?:in|out)\$|com[0-9]|lpt[0-9])[ .
 
 _RESERVED = re.compile(r"(?i:con|prn|aux|nul|con(?:in|out)\$|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?:\..*)?")
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f]')
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def are_usual(paths: Collection[str]) -> bool:
@@ -68,6 +69,12 @@ def portability_problem(path: str) -> str | None:
         if segment.endswith((".", " ")):
             return f"{segment!r} ends in a dot or a space"
     return None
+
+
+def key_problem(path: str) -> str | None:
+    """Why no object of a bucket could have a content's path in its key, or ``None``."""
+    control = _CONTROL.search(path)
+    return f"it holds {control[0]!r}, which no object store takes" if control is not None else None
 
 
 def case_collisions(paths: Collection[str]) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from ledger import ArtifactVersion, Ledger, Progress, progress
 from ledger.blobs import Store, check_linked
 from ledger.core import version_checking
 from ledger.enums import ArtifactType
-from ledger.errors import IntegrityError, LedgerError, OutsideStoreError, VersionExistsError
+from ledger.errors import IntegrityError, LedgerError, OutsideStoreError, UnsupportedFileError, VersionExistsError
 from ledger.records import Content
 from tests.kit.ledgers import files_below, git, state_of, store_of
 
@@ -45,6 +45,18 @@ def test_data_is_linked_not_copied(ledger: Ledger, raw: Path) -> None:
     assert isinstance(ledger.load("raw"), Path)
     assert raw == ledger.load("raw")
     assert (("t",), 1, ArtifactType.MODEL) == (saved.tags, saved.metadata["rows"], saved.type)
+
+
+def test_names_that_no_bucket_takes_are_refused(ledger: Ledger, raw: Path) -> None:
+    """All of them at once, and before a version has them that no sync with a bucket could ever bring there."""
+    (raw / "tab\t.csv").write_text("")
+    (raw / "sub" / "line\n").mkdir()
+    with pytest.raises(UnsupportedFileError) as caught:
+        ledger.register(raw, "raw")
+    told = "it holds '{}', which no object store takes"
+    expected = ("'sub/line\\n': " + told.format("\\n"), "'tab\\t.csv': " + told.format("\\t"))
+    assert expected == caught.value.facts["problems"]
+    assert [] == ledger.artifacts()
 
 
 def test_a_registered_version_knows_its_files(registered: ArtifactVersion, raw: Path) -> None:
