@@ -16,7 +16,7 @@ import msgspec
 
 from ledger.blobs.links import LEADS_OUT, link_problem
 from ledger.blobs.paths import are_portable, are_usual, case_collisions, path_problem, portability_problem
-from ledger.disk import mode_of, refuse_unread_name, storage_errors
+from ledger.disk import mode_of, open_folder, refuse_unread_name, storage_errors
 from ledger.errors import SourceNotFoundError, UnsupportedFileError
 from ledger.records import FileKind
 from ledger.system_errors import storage_error
@@ -36,17 +36,24 @@ _KINDS = {
 
 
 class FolderFile(msgspec.Struct, frozen=True, gc=False):
-    """A file of a folder: its path there, what it is, its path in the file system, how large it was, and as of when.
+    """A file of a folder: its path there, what it is, where it lies, how large it was, and as of when.
 
-    ``modified`` is the time of its last change, in nanoseconds; ``target`` is where a link was seen to point.
+    It lies under ``name`` in ``folder``, a path of the file system. ``modified`` is the time of its last change, in
+    nanoseconds; ``target`` is where a link was seen to point.
     """
 
     path: str
     kind: FileKind
-    source: str
+    folder: str
+    name: str
     size: int = 0
     modified: int = 0
     target: str = ""
+
+    @property
+    def source(self) -> str:
+        """Its path in the file system."""
+        return os.path.join(self.folder, self.name)
 
 
 def scan_folder(folder: Path, *, without: Path | None = None, portable: bool = False) -> list[FolderFile]:
@@ -69,13 +76,13 @@ def scan_folder(folder: Path, *, without: Path | None = None, portable: bool = F
         )
     files: list[FolderFile] = []
     problems: list[str] = []
-    for prefix, entries in _walk(root, left_out):
-        paths = [prefix + entry.name for entry in entries]
+    for prefix, place, entries in _walk(root, left_out):
+        paths = [prefix + name for name, _ in entries]
         all_usual = are_usual(paths)
-        for path, entry in zip(paths, entries, strict=True):
+        for path, (name, status) in zip(paths, entries, strict=True):
             problem = None if all_usual else path_problem(path)
             if problem is None:
-                file, problem = _look_at(path, entry, root)
+                file, problem = _look_at(path, place, name, status, root)
                 files.append(file)
             if problem is not None:
                 refuse_unread_name(path, folder)
@@ -123,47 +130,59 @@ def _not_portable(paths: Sequence[str]) -> list[str]:
     return problems
 
 
-def _walk(root: str, left_out: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """For each folder in a folder, how its paths begin and what it holds: files, links and empty folders.
+def _walk(root: str, left_out: str) -> Iterator[tuple[str, str, list[tuple[str, os.stat_result]]]]:
+    """For each folder in a folder, how its paths begin, where it lies, and what it holds: files, links, empty folders.
 
-    The folder ``left_out`` is passed over.
+    Each by its name and status. What lies at ``left_out`` is passed over.
     """
-    pending: list[tuple[str, os.DirEntry[str] | None]] = [("", None)]
+    left_out_of, left_out_name = os.path.split(left_out)
+    pending = [("", root)]
     while pending:
-        prefix, folder = pending.pop()
-        path = root if folder is None else folder.path
-        folders: list[os.DirEntry[str]] = []
-        others: list[os.DirEntry[str]] = []
-        with storage_errors(path, "list"), os.scandir(path) as entries:
+        prefix, place = pending.pop()
+        passed_over = left_out_name if place == left_out_of else None
+        folders: list[str] = []
+        others: list[tuple[str, os.stat_result]] = []
+        with storage_errors(place, "list"), open_folder(place) as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
-                if entry.path != left_out:
-                    # Where the file system does not list what its entries are, this asks for each.
-                    (folders if entry.is_dir(follow_symlinks=False) else others).append(entry)
-        pending += [(f"{prefix}{entry.name}/", entry) for entry in folders]
+                if entry.name == passed_over:
+                    continue
+                # Where the file system does not list what its entries are, this asks for each.
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                else:
+                    others.append((entry.name, _status_of(entry, place)))
+            status = os.fstat(descriptor)
+        pending += [(f"{prefix}{name}/", os.path.join(place, name)) for name in folders]
         if others:
-            yield prefix, others
-        elif not folders and folder is not None:
-            yield prefix.removesuffix(f"{folder.name}/"), [folder]
+            yield prefix, place, others
+        elif not folders and prefix:
+            above, name = os.path.split(place)
+            yield prefix.removesuffix(f"{name}/"), above, [(name, status)]
 
 
-def _look_at(path: str, entry: os.DirEntry[str], root: str) -> tuple[FolderFile, str | None]:
-    """What lies at a path, and why it cannot be saved."""
+def _status_of(entry: os.DirEntry[str], place: str) -> os.stat_result:
     try:
-        status = entry.stat(follow_symlinks=False)
-        mode = status.st_mode
-        if stat.S_ISREG(mode):
-            kind: FileKind = "executable" if mode & stat.S_IXUSR else "file"
-            return FolderFile(path, kind, entry.path, status.st_size, status.st_mtime_ns), None
-        if stat.S_ISLNK(mode):
-            target = os.readlink(entry.path)
-            file = FolderFile(path, "link", entry.path, status.st_size, target=target)
-            return file, _problem_of_link(path, entry.path, root, target)
+        return entry.stat(follow_symlinks=False)
     except OSError as error:
-        raise storage_error(error, entry.path, "read") from error
+        raise storage_error(error, os.path.join(place, entry.name), "read") from error
+
+
+def _look_at(path: str, place: str, name: str, status: os.stat_result, root: str) -> tuple[FolderFile, str | None]:
+    """What lies at a path, and why it cannot be saved."""
+    mode = status.st_mode
+    if stat.S_ISREG(mode):
+        kind: FileKind = "executable" if mode & stat.S_IXUSR else "file"
+        return FolderFile(path, kind, place, name, status.st_size, status.st_mtime_ns), None
+    if stat.S_ISLNK(mode):
+        source = os.path.join(place, name)
+        with storage_errors(source, "read"):
+            target = os.readlink(source)
+        file = FolderFile(path, "link", place, name, status.st_size, target=target)
+        return file, _problem_of_link(path, source, root, target)
     if stat.S_ISDIR(mode):
-        return FolderFile(path, "directory", entry.path), None
+        return FolderFile(path, "directory", place, name), None
     problem = f"{_KINDS.get(stat.S_IFMT(mode), 'a special file')} cannot be saved"
-    return FolderFile(path, "file", entry.path, status.st_size), problem
+    return FolderFile(path, "file", place, name, status.st_size), problem
 
 
 def _problem_of_link(path: str, source: str, root: str, target: str) -> str | None:

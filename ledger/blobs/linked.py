@@ -234,7 +234,7 @@ def _scan(path: str) -> list[FolderFile]:
         return scan_folder(Path(path))
     kind: FileKind = "executable" if mode & stat.S_IXUSR else "file"
     with storage_errors(path, "read"):
-        return [FolderFile(os.path.basename(path), kind, path, os.stat(path).st_size)]
+        return [FolderFile(os.path.basename(path), kind, *os.path.split(path), os.stat(path).st_size)]
 
 
 def _settle(store: LocalStore, found: Sequence[FolderFile]) -> None:

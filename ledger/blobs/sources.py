@@ -14,15 +14,18 @@ again where the listing of their folder has told enough, and the disk is asked f
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from ledger.blobs.folders import FolderFile
-from ledger.disk import READ_ONLY, close_anyway, storage_errors
+from ledger.disk import READ_ONLY, close_anyway, open_folder, storage_errors
 from ledger.errors import StorageError, UnsupportedFileError
 
 _BLOCK_SIZE = 1 << 20
 _MOST_OPEN = 32  # files at once; systems allow a process from 256
 
 _NO_LINK = READ_ONLY | os.O_NOFOLLOW
+_folder_of = attrgetter("folder")
 _CAN_ASK = hasattr(os, "posix_fadvise")
 
 
@@ -89,10 +92,12 @@ def _read_at_once(files: Sequence[FolderFile]) -> Sequence[bytes | None]:
     descriptors: list[int] = []
     read: list[bytes | None] = []
     try:
-        for file in files:
-            descriptors.append(descriptor := os.open(file.source, _NO_LINK))
-            if _CAN_ASK:
-                os.posix_fadvise(descriptor, 0, file.size, os.POSIX_FADV_WILLNEED)
+        for folder, inside in groupby(files, _folder_of):
+            with open_folder(folder) as opened:
+                for file in inside:
+                    descriptors.append(descriptor := os.open(file.name, _NO_LINK, dir_fd=opened))
+                    if _CAN_ASK:
+                        os.posix_fadvise(descriptor, 0, file.size, os.POSIX_FADV_WILLNEED)
         for file, descriptor in zip(files, descriptors, strict=True):
             # A byte more than there were, to see whether there are more by now.
             data = os.read(descriptor, file.size + 1)
@@ -102,6 +107,5 @@ def _read_at_once(files: Sequence[FolderFile]) -> Sequence[bytes | None]:
     except OSError:
         return [None] * len(files)  # which of them it was, and why, is said when each is read by itself
     finally:
-        for descriptor in descriptors:
-            close_anyway(descriptor)
+        close_anyway(*descriptors)
     return read

@@ -87,7 +87,7 @@ class ContentWriter:
             raise storage_error(error, source, "read") from error
         kind: FileKind = "executable" if status.st_mode & stat.S_IXUSR else "file"
         expect(status.st_size)
-        self._copy(FolderFile(path, kind, os.fspath(source)), follow=True)
+        self._copy(FolderFile(path, kind, *os.path.split(source)), follow=True)
 
     def add_folder(self, prefix: str, folder: Path) -> None:
         """Add a folder with everything in it, below ``prefix``; empty folders, executable bits and links are kept.
@@ -99,7 +99,7 @@ class ContentWriter:
         expect(sum(file.size for file in files))
         lead = f"{prefix.rstrip('/')}/" if prefix else ""
         if prefix and not files:
-            self._copy(FolderFile(prefix.rstrip("/"), "directory", os.fspath(folder)), follow=False)
+            self._copy(FolderFile(prefix.rstrip("/"), "directory", *os.path.split(folder)), follow=False)
         with self._broken_by_errors():
             for entry in in_batches(files) if self._current is None else files:
                 if isinstance(entry, Batch):

@@ -154,6 +154,19 @@ def links_below(folder: str | os.PathLike[str], enters: Callable[[str], bool]) -
             waiting += [f"{path}/" for path in folders if enters(path)]
 
 
+@contextlib.contextmanager
+def open_folder(path: str | os.PathLike[str]) -> Iterator[int]:
+    """A folder's descriptor, by which what is in it is found without a walk along its path; raises ``OSError``.
+
+    A folder, and no symbolic link to one.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        close_anyway(descriptor)
+
+
 def names_in(folder: str | os.PathLike[str]) -> list[str]:
     """The names in a folder, sorted; none where there is no such folder."""
     try:
@@ -169,10 +182,13 @@ def walk(folder: str | os.PathLike[str], *, topdown: bool = True) -> Iterator[tu
     return os.walk(folder, topdown, _refuse_unlisted)
 
 
-def close_anyway(descriptor: int) -> None:
-    """Close a file through which nothing was written that has to last, so that a failure loses nothing."""
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
+def close_anyway(*descriptors: int) -> None:
+    """Close files through which nothing was written that has to last, so that a failure loses nothing."""
+    for descriptor in descriptors:
+        try:  # noqa: SIM105  # a context for each of many small files takes as long as closing it
+            os.close(descriptor)
+        except OSError:
+            pass
 
 
 def _refuse_unlisted(error: OSError) -> None:
