@@ -3,7 +3,7 @@
 import click
 
 from ledger.cli.arguments import key_value, one_value_each
-from ledger.cli.completions import complete_tag
+from ledger.cli.completions import complete_known_tag, complete_tag
 from ledger.cli.errors import print_warning
 from ledger.cli.printing import print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
@@ -12,7 +12,7 @@ from ledger.cli.shapes import full_version_shape, label_of, version_shape
 
 @click.command(cls=ExampleCommand, example="ledger tag iris@1 best approved --remove raw")
 @version_argument
-@click.argument("tags", metavar="[TAG]...", nargs=-1)
+@click.argument("tags", metavar="[TAG]...", nargs=-1, shell_complete=complete_known_tag)
 @click.option(
     "--remove", metavar="TAG", multiple=True, help="A tag to take off; may be repeated.", shell_complete=complete_tag
 )

@@ -6,7 +6,7 @@ import click
 
 from ledger.cli.arguments import limit_option, metadata_option, moment, type_option
 from ledger.cli.asked_columns import print_asked, show_option, values_of_version
-from ledger.cli.completions import complete_name, complete_version
+from ledger.cli.completions import complete_known_tag, complete_name, complete_version
 from ledger.cli.printing import Shape, print_fields, print_json, print_list, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import (
@@ -59,6 +59,7 @@ def versions() -> None:
     metavar="TAG",
     multiple=True,
     help="Only artifacts that have a version with this tag; may be repeated.",
+    shell_complete=complete_known_tag,
 )
 @json_option
 @pass_session
@@ -84,7 +85,14 @@ def show_artifact(session: Session, name: str) -> None:
 
 @versions.command("list", cls=ExampleCommand, example="ledger artifact version list iris --tag best --limit 10")
 @click.argument("name", required=False, shell_complete=complete_version)
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only versions with this tag; may be repeated.")
+@click.option(
+    "--tag",
+    "tags",
+    metavar="TAG",
+    multiple=True,
+    help="Only versions with this tag; may be repeated.",
+    shell_complete=complete_known_tag,
+)
 @metadata_option(
     "Only versions with this metadata, JSON or text; a group is 'metrics={\"accuracy\": 0.97}'; may be repeated."
 )

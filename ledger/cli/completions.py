@@ -13,6 +13,9 @@ from ledger.lookup import PipelineRun, Reader, read_config
 _RUNS_OFFERED = 50
 """More ids than one looks through, and few enough to be read while somebody waits."""
 
+_TAGGED_READ = 200
+"""Versions whose tags are read while somebody waits."""
+
 
 def complete_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The names of artifacts that begin so, for the shell."""
@@ -37,6 +40,18 @@ def complete_tag(context: click.Context, _: click.Parameter, incomplete: str) ->
     if version is None:
         return []
     return _complete(context, lambda reader: list(reader.get(version).tags), incomplete)
+
+
+def complete_known_tag(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The tags that begin so, for the shell, of the newest versions: those of the artifact that is named, if one is."""
+    given = context.params.get("name") or context.params.get("version") or next(iter(context.args), "")
+    named = given.partition("@")[0]
+
+    def tags(reader: Reader) -> list[str]:
+        name = named if reader.has_artifact(named) else None
+        return sorted({tag for each in reader.search(name=name, limit=_TAGGED_READ) for tag in each.tags})
+
+    return _complete(context, tags, incomplete)
 
 
 def complete_remote(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

@@ -6,7 +6,7 @@ import click
 
 import ledger
 from ledger.cli.arguments import PATH, metadata_option, type_option
-from ledger.cli.completions import complete_name
+from ledger.cli.completions import complete_known_tag, complete_name
 from ledger.cli.printing import print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of, version_shape
@@ -19,7 +19,14 @@ from ledger.lookup import ArtifactVersion
 @click.argument("path", type=PATH)
 @click.option("--name", metavar="NAME", required=True, help="The artifact's name.", shell_complete=complete_name)
 @click.option("--version", metavar="VERSION", help="The version; by default the next number.")
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="A tag; may be repeated.")
+@click.option(
+    "--tag",
+    "tags",
+    metavar="TAG",
+    multiple=True,
+    help="A tag; may be repeated.",
+    shell_complete=complete_known_tag,
+)
 @metadata_option("Metadata, JSON or text; may be repeated.")
 @type_option("The artifact type, such as ModelArtifact.")
 @json_option

@@ -524,6 +524,16 @@ def test_completion_knows_the_tags_to_take_off(cli: Cli, iris: dict[str, Any]) -
         assert "" == complete(words=f"ledger tag {words}")
 
 
+def test_completion_knows_the_tags_to_look_for_or_to_put_on(iris: dict[str, Any]) -> None:
+    """Those of newest versions: of the artifact that is named, and of all where none is, or one that is new."""
+    save_artifact(1, "iris", tags=["ripe"])
+    save_artifact(1, "other", tags=["rough"])
+    for words in ("artifact list --tag r", "artifact version list --tag r", "save data.csv --name new --tag r"):
+        assert ["plain,raw", "plain,ripe", "plain,rough"] == complete(words=f"ledger {words}").split()
+    for words in ("artifact version list iris --tag r", "save data.csv --name iris --tag r", "tag iris@1 new r"):
+        assert ["plain,raw", "plain,ripe"] == complete(words=f"ledger {words}").split()
+
+
 def complete_in_bash(cli: Cli, workdir: Path, *words: str) -> list[str]:
     """What bash is offered for the last word, the words being cut as bash cuts them and joined where they touch."""
     (workdir / "ledger").write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {shlex.join(PROGRAM)} "$@"\n')
