@@ -60,6 +60,13 @@ def test_init_in_an_empty_folder_says_how_the_shell_gets_there(
     assert "`cd .`" not in cli("init", "../there").out
 
 
+def test_init_refuses_a_store_that_ends_with_the_command(cli: Cli, workdir: Path) -> None:
+    """A ledger whose bytes are in memory could not be used by any other command, and is not made."""
+    told = cli("init", "--store", "memory://", code=2).err
+    assert told.startswith("Error: a store in memory:// ends with this command, and no other could save there\n")
+    assert [] == list(workdir.iterdir())
+
+
 def test_init_as_json(cli: Cli, workdir: Path) -> None:
     """``init --json`` says where the ledger and its store are, and its first commit."""
     made = json.loads(cli("init", "--json").out)
