@@ -38,15 +38,15 @@ def save_artifact(
 ) -> ArtifactVersion:
     """Save a value as a new version of an artifact, published whole or not at all; durable when this returns.
 
-    Without a ``version`` it gets the next number. A ``pathlib.Path`` is saved as the file or folder that lies there, a
-    str as text. ``tags`` is a list of str, ``run_metadata`` a dict of plain values; ``artifact_type`` wins over the
-    materializer's, and ``materializer`` is a class to use instead of the one chosen by the type.
+    Without ``version``, the version gets the next number. A ``pathlib.Path`` is saved as the file or folder that lies
+    there, a str as text. ``tags`` is a list of str, ``run_metadata`` a dict of plain values. ``artifact_type`` wins
+    over the materializer's, and ``materializer`` is a class to use instead of the one chosen by the value's type.
     ``extract_metadata=False`` leaves out what the materializer notes about the value (such as its shape), and
-    ``include_visualizations=False`` the pictures it draws of it. In a step the version is tied to the step.
+    ``include_visualizations=False`` its visualizations. In a step, the version is tied to the step.
 
     Raises `VersionExistsError` (a ``ValueError``) for a version that exists, `InvalidNameError`, `MetadataError` and
-    their like for what cannot be recorded, and `MaterializerError` for a value that cannot become files. Nothing is
-    published then.
+    their like for what cannot be recorded, and `MaterializerError` for a value that cannot become files. If it raises,
+    nothing is published.
     """
     # Judged before the ledger is found: a first save that is refused for its arguments makes none.
     request = check_request(name, version, type=artifact_type, tags=tags, metadata=run_metadata)
@@ -68,8 +68,8 @@ def load_artifact(name_or_id: str | UUID, version: str | int | None = None, *, t
     """The value of an artifact's version, by default the latest, with every byte checked against its digest.
 
     ``name_or_id`` may also be a version's id, the beginning of one, or ``NAME@VERSION``. ``trust=True`` lets this one
-    call run code that the version holds. In a pipeline's body the result is a placeholder for the value, and takes no
-    trust; in a step the version is recorded as an input.
+    call run code that the version holds. In a pipeline's body, the result is a placeholder for the value, and
+    ``trust=True`` is refused. In a step, the version is recorded as an input.
 
     Raises `ArtifactNotFoundError` (a ``KeyError``), `VersionNotFoundError`, `IntegrityError` for bytes that are
     missing or damaged, and `UntrustedArtifactError` for a value that only code can rebuild.
@@ -88,11 +88,11 @@ def register_artifact(
     tags: Iterable[str] | None = None,
     run_metadata: Mapping[str, Any] | None = None,
 ) -> ArtifactVersion:
-    """Link a file or folder that lies inside the artifact store already as a new version, without copying it.
+    """Link a file or folder that already lies inside the artifact store as a new version, without copying it.
 
-    Its files are read once, to note their digests: a load says so if they have changed since. Loading gives the path.
-    Raises `OutsideStoreError` (a ``FileNotFoundError``) for data elsewhere, and what `save_artifact` raises for its
-    arguments.
+    Its files are read once to record their digests, so that a load notices if they have changed since. A load gives the
+    path. Raises `OutsideStoreError` (a ``FileNotFoundError``) for data elsewhere, and what `save_artifact` raises for
+    its arguments.
     """
     request = check_request(name, version, type=artifact_type, tags=tags, metadata=run_metadata)
     return ledger_for_writing().register(
@@ -114,15 +114,14 @@ def log_artifact_metadata(
 ) -> None:
     """Log metadata on an output of the running step, or on an existing version.
 
-    In a step and without a version, an output is meant: the one of that name, or of that artifact's, or the only one
-    where no name is given.
-    In all other cases it is the version of that artifact name, by default the latest. ``metadata`` is a dict of plain
-    values; nested dicts merge key by key with what was logged before. ``artifact_version`` is another word for
-    ``version``.
+    In a step and without a version, the name of an output, or of its artifact, means that output; no name means the
+    only output. In all other cases, the metadata are logged on that version of the artifact, by default the latest.
+    ``metadata`` is a dict of plain values; nested dicts merge key by key with what was logged before.
+    ``artifact_version`` is another word for ``version``.
 
-    Raises `ArgumentError` (a ``ValueError``) without a name outside of a step, in one that has not exactly one output,
-    and beside a version, `MetadataError` for a value that cannot be recorded, and `ArtifactNotFoundError` (a
-    ``KeyError``).
+    Raises `ArgumentError` (a ``ValueError``) if the name is left out outside a step, in a step that does not have
+    exactly one output, or beside a version; `MetadataError` for a value that cannot be recorded; and
+    `ArtifactNotFoundError` (a ``KeyError``) if there is no such artifact.
     """
     is_twice = version is not None and artifact_version is not None
     if is_twice and check_version(version) != check_version(artifact_version):

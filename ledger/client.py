@@ -27,10 +27,10 @@ class Stack(msgspec.Struct, frozen=True):
 
 
 class Client:
-    """Look-ups in a given ledger, or in the default one, which is found anew at each call.
+    """Look-ups in a given ledger, or in the default ledger, which each call finds anew.
 
-    That is the ledger of the running step's run, else that of ``LEDGER_DIR``, else the nearest ``.ledger`` in the
-    working directory or above it. Look-ups raise `LedgerNotFoundError` where there is none.
+    The default is the ledger of the running step's run, else that of ``LEDGER_DIR``, else the nearest ``.ledger`` in
+    the working directory or above it. Look-ups raise `LedgerNotFoundError` if there is none.
     """
 
     def __init__(self, ledger: Ledger | None = None) -> None:
@@ -48,7 +48,7 @@ class Client:
         return Stack(ArtifactStore(path=store.url.removeprefix("file://")))
 
     def get_artifact(self, name_or_id: str | UUID) -> Artifact:
-        """The artifact of a name, or of a version's id; in a step its latest version is recorded as an input.
+        """The artifact of a name, or of a version's id. In a step, its latest version is recorded as an input.
 
         Raises `ArtifactNotFoundError`.
         """
@@ -59,10 +59,11 @@ class Client:
     def get_artifact_version(self, name_id_or_prefix: str | UUID, version: str | int | None = None) -> ArtifactVersion:
         """The version of an id, a name (by default its latest) or an id prefix.
 
-        In a pipeline's body it is a placeholder, looked up when the step that takes it starts; in a step the
-        version is recorded as an input. A client of a given ledger looks at once, and records nothing, as a run
-        is recorded in the default ledger.
-        Raises `VersionNotFoundError` for a version that does not exist, `ArtifactNotFoundError` otherwise.
+        In a pipeline's body, the result is a placeholder, looked up when the step that takes it starts. In a step, the
+        version is recorded as an input. A client of a given ledger looks the version up at once and records nothing,
+        because a run is recorded in the default ledger.
+        Raises `VersionNotFoundError` if the artifact has no such version, and `ArtifactNotFoundError` if there is no
+        such artifact.
         """
         if current_recording() is not None and self._given is None:
             return cast("ArtifactVersion", lazy_lookup(name_id_or_prefix, version))
@@ -71,7 +72,7 @@ class Client:
         return found
 
     def list_artifacts(self, name: str | None = None, tag: str | Iterable[str] | None = None) -> list[Artifact]:
-        """The artifacts, by name; ``name`` is exact, and one of their versions has ``tag``, or all of several tags."""
+        """The artifacts, sorted by name; ``name`` is exact, and a version has ``tag``, or all of several tags."""
         return self._ledger().artifacts(name=name, tag=tag)
 
     def list_artifact_versions(
@@ -84,7 +85,7 @@ class Client:
         created_after: dt.datetime | None = None,
         limit: int | None = None,
     ) -> list[ArtifactVersion]:
-        """The versions that match everything asked, oldest first; ``limit`` keeps the newest.
+        """The versions that match all arguments, oldest first; ``limit`` keeps the newest.
 
         The arguments are those of `Ledger.search`, and so are the errors.
         """
@@ -110,8 +111,8 @@ class Client:
         """Put tags on a version and take others off, in one commit; returns the version as it is then.
 
         ``exclusive`` takes the added tags off all other versions of the name as well.
-        Raises what `get_artifact_version` raises, and `InvalidTagError` for what can be no tag, or is to be put on
-        and taken off at once.
+        Raises what `get_artifact_version` raises, and `InvalidTagError` for a tag that is invalid, or that is to be put
+        on and taken off at once.
         """
         ledger = self._ledger()
         found = ledger.get(name_id_or_prefix, version)
@@ -122,7 +123,7 @@ class Client:
     def get_pipeline_run(self, id: str | UUID) -> PipelineRun:
         """The run of an id, or of the beginning of one; raises `RunNotFoundError` (a ``KeyError``).
 
-        In a step also the run that it is part of, with the steps before it.
+        In a step, this also finds the run that the step is part of, with the steps before it.
         """
         if (context := current_step()) is not None:
             context.show_run()
@@ -140,7 +141,7 @@ class Client:
 
         ``pipeline_name`` is a pipeline's exact name, ``status`` one of ``completed``, ``failed`` and ``running``,
         ``using`` a version that one of its steps took as an argument or loaded.
-        Raises `ArgumentError` (a ``ValueError``) for any other status, or a limit that is none.
+        Raises `ArgumentError` (a ``ValueError``) for any other status, and for an invalid limit.
         """
         return self._ledger().runs(pipeline=pipeline_name, status=status, using=using, limit=limit)
 

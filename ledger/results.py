@@ -2,8 +2,8 @@
 
     from ledger.results import SyncReport, VersionDiff
 
-Nothing here is made by hand: it comes from `Ledger`, `Client`, a version, a run or a step. The plans of
-`ledger.maintenance` are there.
+You do not construct these classes yourself: `Ledger`, `Client`, versions, runs and steps return them. The classes of
+plans are in `ledger.maintenance`.
 """
 
 from ledger.core import (

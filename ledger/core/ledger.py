@@ -36,10 +36,10 @@ from ledger.wording import shown_with_type
 
 
 class Ledger(Reader):
-    """An artifact ledger in a directory: all look-ups of `Reader`, and values and writing. Threads may share one.
+    """An artifact ledger in a directory: the look-ups of `Reader`, and loading and writing. Threads may share one.
 
-    Whatever publishes raises `ReadOnlyError` for a ledger of the past (`at`), `LockTimeoutError` where other writers
-    leave it no turn for as long as the settings say (60 seconds), and `StorageError` for a disk that fails.
+    A call that publishes raises `ReadOnlyError` for a ledger of the past (`at`), `LockTimeoutError` if other writers
+    leave it no turn for as long as the settings say (60 seconds), and `StorageError` if the disk fails.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -77,10 +77,10 @@ class Ledger(Reader):
         """Make a ledger in the directory ``path`` that holds the history of another, checked, and open it.
 
         ``url`` is a ledger directory, a bare repository or any URL that Git knows; it becomes the remote
-        ``origin``. Bytes are not copied: they are read from the remote's store when they are asked for, and a
-        sync puts those of new versions there. ``store`` is that store, a folder or URL; of a remote that is a
-        path it is found beside the history. Raises `LedgerExistsError` if something is there, `RemoteError` where
-        the remote cannot be reached, and `FormatError` for a history that is refused.
+        ``origin``. Bytes are not copied: a load reads them from the remote's store, and a sync puts those of new
+        versions there. ``store`` is that store, a folder or URL; if ``url`` is a path, it is found beside the history.
+        Raises `LedgerExistsError` if something is at ``path``, `RemoteError` if the remote cannot be reached, and
+        `FormatError` for a history that is refused.
         """
         target = absolute(given_path(path, "a ledger directory"))
         sharing.clone(given_text(url, "a remote"), target, _store_text(store))
@@ -98,12 +98,12 @@ class Ledger(Reader):
 
     @property
     def cache(self) -> ObjectCache:
-        """What this machine keeps of distant stores, for all ledgers of this user."""
+        """The cache of distant stores on this machine, which all ledgers of this user share."""
         return self._workspace.cache
 
     @property
     def mapped(self) -> MappedCopies:
-        """What is kept in this ledger's folder to be mapped (``load(mmap=True)``)."""
+        """The copies in this ledger's folder that are mapped into memory (``load(mmap=True)``)."""
         return self._workspace.mapped
 
     @property
@@ -178,8 +178,8 @@ class Ledger(Reader):
     ) -> Any:
         """The value of a version, with every byte checked against its digest.
 
-        The version is given as to `get`, the rest as to `ArtifactVersion.load`; raises what both raise. In a step it is
-        recorded as an input.
+        Takes the version as `get` does and the rest as `ArtifactVersion.load` does, and raises what these raise. In a
+        step, the version is recorded as an input.
         """
         snapshot = self._workspace.snapshot()
         claim = resolve(snapshot, name_or_id, version)
@@ -191,9 +191,9 @@ class Ledger(Reader):
     def log_metadata(self, metadata: Mapping[str, Any], on: Target, version: str | int | None = None) -> None:
         """Log metadata, a dict of plain values, on a version; what was logged before stays in the history.
 
-        ``on`` is a name, an id or a handle of this ledger; ``version`` goes with a name, which means the latest
-        otherwise. Nested dicts merge key by key, and other values replace earlier ones. Raises `MetadataError` and
-        what `get` raises.
+        ``on`` is a name, an id or a handle of this ledger; ``version`` goes with a name, which by itself means the
+        latest version. Nested dicts merge key by key, and other values replace earlier ones. Raises `MetadataError`
+        and what `get` raises.
         """
         with self.transaction() as transaction:
             transaction.log_metadata(metadata, on, version)
@@ -209,12 +209,12 @@ class Ledger(Reader):
     ) -> None:
         """Put tags on a version, which is given as in `log_metadata`, and take others off it, in one commit.
 
-        ``exclusive`` takes the tags off all other versions of the name as well, for one that says which version is in
+        ``exclusive`` takes the tags off all other versions of the name as well, for a tag that says which version is in
         use: ``ledger.tag("model", ["production"], 7, exclusive=True)``; a version whose record is damaged is left out
-        with a warning. A tag that the version has already, or does not have to take off, is no error.
+        with a warning. It is no error to put on a tag that the version has, or to take off one that it does not have.
 
-        Raises `InvalidTagError` for what can be no tag, or is to be put on and taken off at once, `ArgumentTypeError`
-        for tags that are no list, and what `get` raises.
+        Raises `InvalidTagError` for a tag that is invalid, or that is to be put on and taken off at once,
+        `ArgumentTypeError` for tags that are no list, and what `get` raises.
         """
         check_switches(exclusive=exclusive)
         wanted = check_given_tags(tags)
@@ -241,10 +241,10 @@ class Ledger(Reader):
         return Transaction(self._workspace, subject=subject)
 
     def refuse_taken(self, name: str, version: str | int | None = None) -> None:
-        """Raise now what a save under that name and version would raise later, before the work of making its value.
+        """Raise what a save under that name and version would raise, before the work of making its value.
 
-        That is `VersionExistsError` or `NameCollisionError`. A version that somebody saves meanwhile is refused by the
-        save itself.
+        That is `VersionExistsError` or `NameCollisionError`. If somebody saves that version meanwhile, the save itself
+        raises.
         """
         snapshot, checked = self._workspace.snapshot(), check_name(name)
         refuse_collision(checked, snapshot)
@@ -259,8 +259,8 @@ class Ledger(Reader):
         """The ledger as it was at a commit or a moment, read-only.
 
         A revision is ``HEAD``, ``main``, a tag that `ledger git tag` made, or 4 to 40 digits of a commit, with Git's
-        ``~N`` and ``^N`` behind it; a moment without a time zone is local time. What was published by then is there:
-        a version is so a little after its ``created_at``. Raises `RevisionNotFoundError`.
+        ``~N`` and ``^N`` behind it; a moment without a time zone is local time. The ledger holds what was published by
+        then; a version is published a little after its ``created_at``. Raises `RevisionNotFoundError`.
         """
         workspace = self._workspace
         past = Workspace(
@@ -282,17 +282,17 @@ class Ledger(Reader):
         return found
 
     def add_remote(self, name: str, url: str | Path, store: str | Path | None = None) -> None:
-        """Remember a remote: any URL or path that Git knows, and where its bytes are, unless the path tells.
+        """Add a remote: ``url`` is any URL or path that Git knows, ``store`` where its bytes are, unless a path tells.
 
-        Raises `RemoteExistsError` for a name that is taken, and `ArgumentError` for what is no URL, of the remote or of
-        its store.
+        Raises `RemoteExistsError` for a name that is taken, and `ArgumentError` for a ``url`` or ``store`` that is
+        invalid.
         """
         sharing.add_remote(self._workspace, name, given_text(url, "a remote"), _store_text(store))
 
     def remove_remote(self, name: str) -> None:
-        """Forget a remote: nothing is synced with it, and nothing read from its store, any more.
+        """Remove a remote: this ledger no longer syncs with it, nor reads from its store.
 
-        What this ledger knows it to have published stays published. Raises `RemoteNotFoundError`.
+        What this ledger knows the remote to have published stays published. Raises `RemoteNotFoundError`.
         """
         sharing.refuse_other_than_name(name)
         remove_remote(self._workspace.path, name)
@@ -300,9 +300,9 @@ class Ledger(Reader):
     def sync(self, remote: str = "origin") -> sharing.SyncReport:
         """Bring this ledger and a remote to the same versions: fetch, check, merge, upload, push.
 
-        What the remote published stays; versions saved here at the same positions move behind it, and keep
-        their ids. Raises `RemoteError`, `HistoryRewrittenError` or `FormatError` for a remote that does not
-        answer, lost what it held, or holds what no ledger should; nothing is changed here then.
+        What the remote published stays; versions saved here at the same positions move behind it, and keep their ids.
+        Raises `RemoteError` if the remote does not answer, `HistoryRewrittenError` if it lost what it held, and
+        `FormatError` if it holds what no ledger should; nothing is changed here then.
         """
         return sharing.sync(self._workspace, remote)
 
@@ -315,9 +315,9 @@ class Ledger(Reader):
         return measure(self._workspace)
 
     def verify(self, *, deep: bool = True) -> Report:
-        """Check history, records and bytes. What is wrong stands in the report and raises nothing; see ``Report.ok``.
+        """Check history, records and bytes. What is wrong is in the report and raises nothing; see ``Report.ok``.
 
-        ``deep=False`` checks the records, but only asks whether the bytes are there and reads none of them.
+        ``deep=False`` checks the records, but of the bytes only that they are there, and reads none of them.
         """
         return self.checking(deep=deep).run_all()
 

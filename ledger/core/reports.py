@@ -21,16 +21,16 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):
-    """An object in the store that no version names: it takes room, and even damage to it is no problem."""
+    """An object in the store that no version names. It takes room; damage to it is no problem."""
 
     object: str
     is_damaged: bool = False
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found. ``is_whole`` says whether everything was checked, or only some.
+    """What a check found. ``is_whole`` says whether everything was checked, or only a part.
 
-    ``objects`` are how many objects of the store were read, ``bytes`` how many the chunks in them take there.
+    ``objects`` counts the objects of the store that were read, ``bytes`` is what the chunks in them take there.
     """
 
     versions: int

@@ -194,8 +194,8 @@ class Transaction:
     ) -> None:
         """Put tags on a version, which is given as in `log_metadata`, and take others off it.
 
-        Raises `InvalidTagError` for what can be no tag, or is to be put on and taken off at once, `ArgumentTypeError`
-        for tags that are no list, and what `Ledger.get` raises.
+        Raises `InvalidTagError` for a tag that is invalid, or that is to be put on and taken off at once,
+        `ArgumentTypeError` for tags that are no list, and what `Ledger.get` raises.
         """
         add, drop = check_tags(tags), check_tags(remove)
         refuse_both(add, drop)

@@ -119,7 +119,7 @@ class ArtifactVersion:
 
     @property
     def trust_class(self) -> str:
-        """What loading takes according to its writer: ``data``, ``restricted`` or ``code`` (specs/trust.md)."""
+        """The trust class that its writer recorded: ``data``, ``restricted`` or ``code`` (specs/trust.md)."""
         return self._facts.manifest.trust
 
     @property
@@ -177,7 +177,7 @@ class ArtifactVersion:
         that this process cannot find under the name it was saved with.
 
         Raises `UntrustedArtifactError` for a value that only code can rebuild, `IntegrityError` for bytes that are
-        missing or damaged, and `UnknownMaterializerError` where nothing here can read the files.
+        missing or damaged, and `UnknownMaterializerError` if no materializer in this process reads the files.
         """
         check_switches(trust=trust, mmap=mmap)
         if data_type is not None and not isinstance(data_type, type):
@@ -191,7 +191,7 @@ class ArtifactVersion:
     def open(self, path: str) -> IO[bytes]:
         """One file, by its path in the version, as a seekable stream; each chunk is read and checked when it is needed.
 
-        Different streams may be read in different threads, but one stream only in one thread at a time. Raises
+        Threads may read different streams at once, but one stream only one thread at a time. Raises
         `PathNotFoundError` (a ``FileNotFoundError``) for a path that the version does not have.
         """
         self._part(path, folders=False)
@@ -215,9 +215,9 @@ class ArtifactVersion:
     ) -> Path:
         """Put the files at ``path``: one file becomes that file, several or a folder that folder. Returns its path.
 
-        ``file`` is the only one to be put there, or the only folder, by its path in the version; nothing else is read.
-        No code of the version runs, and its visualizations are left out. Raises `TargetExistsError` if something is
-        there already and ``overwrite`` is not set, and `PathNotFoundError` for what the version does not have.
+        ``file``, the path of a file or folder in the version, restores only that one and reads nothing else. No code of
+        the version runs, and its visualizations are left out. Raises `TargetExistsError` if something is there already
+        and ``overwrite`` is not set, and `PathNotFoundError` for a ``file`` that the version does not have.
         """
         check_switches(overwrite=overwrite)
         only = self._part(file, folders=True) if file is not None else None
@@ -226,8 +226,8 @@ class ArtifactVersion:
     def diff(self, other: "ArtifactVersion") -> VersionDiff:
         """What differs from this version, the old one, to another, of this artifact or of any.
 
-        Reads records, lists of files, and where these leave a file open the indexes of packs and the bytes that no
-        chunk shows to be equal. No code runs, and the bytes may be away: what cannot be told for that is left open,
+        Reads records and lists of files and, where these leave a file undecided, indexes of packs and the bytes that no
+        chunk shows to be equal. No code runs. The bytes may be away: what cannot be told without them is left open,
         with the reason.
         """
         refuse_other_than_version(other)

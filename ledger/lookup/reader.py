@@ -94,9 +94,9 @@ class Reader:
         return ArtifactVersion(claim, self._view, self._view.facts(snapshot, claim))
 
     def artifacts(self, *, name: str | None = None, tag: str | Iterable[str] | None = None) -> list[Artifact]:
-        """The artifacts, by name; ``name`` is exact, and one of their versions has ``tag``, or all of several tags.
+        """The artifacts, sorted by name; ``name`` is exact, and a version has ``tag``, or all of several tags.
 
-        Raises `InvalidNameError` for a text that can be no name; one that nothing has is no error.
+        Raises `InvalidNameError` for an invalid name; a name that no artifact has is no error.
         """
         return searching.list_artifacts(self._view, name=name, tag=tag)
 
@@ -109,7 +109,7 @@ class Reader:
         return searching.find_artifact(self._view, name_or_id)
 
     def has_artifact(self, name: str) -> bool:
-        """Whether there is an artifact of exactly that name; a text that can be no name is none."""
+        """Whether there is an artifact of exactly that name; ``False`` for an invalid name."""
         return has_name(self._view.snapshot(), name)
 
     def holds(self, version: ArtifactVersion) -> bool:
@@ -132,13 +132,13 @@ class Reader:
         created_after: dt.datetime | None = None,
         limit: int | None = None,
     ) -> list[ArtifactVersion]:
-        """The versions that match everything asked, oldest first; ``limit`` keeps the newest.
+        """The versions that match all arguments, oldest first; ``limit`` keeps the newest.
 
         ``name`` is exact; a version matches ``tag`` if it has every one of those tags, and ``run_metadata`` if it has
         at least these keys with these values, nested dicts alike. ``created_after`` without a time zone is local time.
-        Where more than ``name`` and ``version`` is asked, a version whose record is damaged is left out with a warning.
-        Raises `InvalidNameError`, `InvalidVersionError`, `InvalidTagError`, `MetadataError` or `ArgumentError` for what
-        no version can have.
+        If more than ``name`` and ``version`` is given, a version whose record is damaged is left out with a warning.
+        Raises `InvalidNameError`, `InvalidVersionError`, `InvalidTagError`, `MetadataError` or `ArgumentError` for an
+        argument that no version can match.
         """
         wanted = searching.make_filter(tag=tag, type=type, run_metadata=run_metadata, created_after=created_after)
         return searching.search_versions(self._view, name=name, version=version, wanted=wanted, limit=limit)
@@ -154,8 +154,8 @@ class Reader:
         """The runs, oldest first; ``limit`` keeps the newest.
 
         ``pipeline`` is a pipeline's exact name, ``status`` one of ``completed``, ``failed`` and ``running``, ``using``
-        a version that one of its steps took as an argument or loaded. A run that has published nothing yet is there
-        too, in the ledger directory where it runs.
+        a version that one of its steps took as an argument or loaded. A run that has published nothing yet is listed
+        too, but only in the ledger directory where it runs.
         Raises `ArgumentError` for any other status. A run whose record is damaged is left out with a warning.
         """
         return list_runs(self._view, pipeline=pipeline, status=status, using=using, limit=limit)

@@ -116,7 +116,7 @@ class StepRun:
 
     @property
     def cache_key(self) -> str | None:
-        """What the step's outputs are found again by, or ``None`` if it is never served from the cache."""
+        """The key by which the step's outputs are found again, or ``None`` if it is never served from the cache."""
         return self._record.cache_key
 
     @property
@@ -195,7 +195,7 @@ class PipelineRun:
 
     @property
     def pipeline_name(self) -> str:
-        """The same, under the name that steps know it by."""
+        """The same as ``name``, under the word that a step's context has for it."""
         return self._record.pipeline
 
     @property
@@ -227,7 +227,7 @@ class PipelineRun:
 
     @property
     def project(self) -> Project | None:
-        """The Git commit of the code around the run, and whether it had changes beside it."""
+        """The Git commit of the code around the run, and whether tracked files had changes."""
         return self._record.project
 
     @property

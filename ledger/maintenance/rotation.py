@@ -47,7 +47,7 @@ def verify_part(
     """Check a part of a ledger, going on where the last such check ended; what was found in it.
 
     ``on_progress`` is told how many pieces are done, and of how many; there may be time for fewer.
-    Raises `ArgumentError` for a share or a time that is none, `ArgumentTypeError` for what is no number.
+    Raises `ArgumentError` for an invalid share or time, and `ArgumentTypeError` for one that is no number.
     """
     refuse_other_than_ledger(ledger)
     share, seconds = _checked(part)

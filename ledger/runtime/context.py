@@ -66,7 +66,7 @@ class StepContext:
         return self._outputs.get(name) if isinstance(name, str) else None
 
     def add_output_metadata(self, metadata: Mapping[str, Any], output_name: str | None = None) -> None:
-        """Add metadata to an output; the name may be left out where there is one. Later calls win, groups merge.
+        """Add metadata to an output; a step with a single output needs no name. Later calls win, groups merge.
 
         Raises `MetadataError` for a value that cannot be recorded, and `StepContextError` for a name that no output
         has, or that is missing where there are several.
@@ -77,9 +77,9 @@ class StepContext:
             self._metadata[name].append(given)
 
     def add_output_tags(self, tags: Iterable[str], output_name: str | None = None) -> None:
-        """Add tags to an output; the name may be left out where there is one.
+        """Add tags to an output; a step with a single output needs no name.
 
-        Raises `InvalidTagError` for what can be no tag, and `StepContextError` as `add_output_metadata` does.
+        Raises `InvalidTagError` for an invalid tag, and `StepContextError` as `add_output_metadata` does.
         """
         checked = check_given_tags(tags)
         name = self._output(output_name)

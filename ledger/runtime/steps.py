@@ -224,11 +224,11 @@ def step(
 ) -> Step[Any] | Callable[[Function], Step[Function]]:
     """Make a function a step: what it returns becomes versions, named and described as its annotation says.
 
-    In a pipeline's body a call takes ``id``, its name in the run, and ``after``, what it waits for, beside the
-    function's arguments; elsewhere it runs as a run of its own and returns the value.
+    In a pipeline's body, a call takes ``id``, its name in the run, and ``after``, what it waits for, beside the
+    function's arguments. Elsewhere, a call runs as a run of its own and returns the value.
 
-    ``name`` is the step's name, by default the function's. ``enable_cache`` says whether the result of an earlier run
-    may be taken instead of running: one with the same source, inputs, parameters and settings. Functions and globals of
+    ``name`` is the step's name, by default the function's. ``enable_cache`` says whether the step may take the result
+    of an earlier run with the same source, inputs, parameters and settings instead of running. Functions and globals of
     a module that the step uses are not looked at. The other two switches say whether materializers note metadata about
     outputs, and whether they draw visualizations. ``None`` leaves a switch to the pipeline, where it is on by default.
     ``output_materializers`` is a class, a list of classes to choose from by the value's type, or a dict with either for
