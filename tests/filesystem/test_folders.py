@@ -61,6 +61,15 @@ def test_a_link_lies_where_the_links_on_the_way_lead(path: str, expected: str) -
     assert expected == folders_of("sub/b.csv", links=links).place(path)
 
 
+@pytest.mark.parametrize("path", ["a.csv/..", "nothing/..", "a.csv/../a.csv", "link/../a.csv"])
+def test_nothing_lies_above_what_is_no_folder(path: str) -> None:
+    """As on a disk, ``..`` behind a file, or behind nothing, leads nowhere; behind a folder it leads up."""
+    folders = folders_of("a.csv", "sub/b.csv", links={"link": "a.csv", "folder": "sub"})
+    found = folders.follow(path)
+    assert (None, None) == (folders.file(found), folders.children(found))
+    assert ["a.csv", "a.csv"] == [folders.follow(each) for each in ("sub/../a.csv", "folder/../a.csv")]
+
+
 def test_links_in_circles_lead_nowhere() -> None:
     """Links that lead to each other are an error and not a hang."""
     links = {"a": "b", "b": "a"}
