@@ -123,6 +123,19 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         handle = _tell_damage if on_error == "omit" else on_error
         yield from super().walk(path, maxdepth, topdown, handle, is_below=True, **options)
 
+    def du(
+        self,
+        path: str,
+        total: bool = True,  # noqa: FBT001, FBT002  # fsspec's signature
+        maxdepth: int | None = None,
+        withdirs: bool = False,  # noqa: FBT001, FBT002
+        **options: Any,
+    ) -> Any:
+        """The bytes of the files below a path, or of each; what the listings say, where fsspec asks about each file."""
+        found = self.find(path, maxdepth=maxdepth, withdirs=withdirs, detail=True, **options)
+        sizes = {name: (info or self.info(name))["size"] for name, info in found.items()}  # of a file alone it is empty
+        return sum(sizes.values()) if total else sizes
+
     def exists(self, path: str, **_: Any) -> bool:
         """Whether there is something at a path; damage is an error and not an absence."""
         return self._type(path) is not None

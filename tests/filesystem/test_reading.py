@@ -115,6 +115,32 @@ def test_finds_and_globs(ledger: Ledger, files: LedgerFileSystem, folder: Path) 
     assert csv[:1] == files.glob("parts@1/parts/*.csv")
 
 
+def test_sizes_come_from_the_listings(ledger: Ledger, folder: Path) -> None:
+    """`du` says what fsspec's own would, without a look-up for each file; a link is what it leads to."""
+
+    class Asked(LedgerFileSystem):
+        asked = 0
+
+        def info(self, path: str, **options: Any) -> dict[str, Any]:
+            self.asked += 1
+            return super().info(path, **options)
+
+    (folder / "link2").symlink_to("a.csv")
+    ledger.save(folder, "parts")
+    files = Asked(ledger_dir=ledger.path)
+    sizes = {"parts/parts/a.csv": 8, "parts/parts/link2": 8, "parts/parts/sub/b@2.csv": 1}
+    before = files.asked
+    assert (17, sizes) == (files.du("parts"), files.du("ledger://parts", total=False))
+    walked = files.asked - before
+    for each in range(50):
+        (folder / f"{each}.bin").write_bytes(bytes(3))
+    ledger.save(folder, "parts")
+    before = files.asked
+    assert 167 == files.du("parts")
+    assert walked == 2 * (files.asked - before)
+    assert [8, 8] == [files.du("parts/parts/a.csv"), files.du("parts/parts", maxdepth=1, withdirs=True) - 158]
+
+
 def test_links_to_folders_are_not_gone_through(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
     """As on a local disk: a link that leads back finds nothing twice, and one that is named is followed."""
     (folder / "sub" / "up").symlink_to("..")
