@@ -7,6 +7,7 @@ version of Python.
 
 import ast
 import dis
+import functools
 import inspect
 import textwrap
 import weakref
@@ -121,16 +122,21 @@ def _function_of(held: Any) -> Any:
     return held.fget if is_read else held
 
 
-def collected_in(function: Callable[..., Any]) -> set[str]:
+def collected_in(function: Callable[..., Any]) -> frozenset[str]:
     """The names of what a function's source adds to and never reads: a list of its calls, a counter."""
+    return _collected(source_text(function) or "")
+
+
+@functools.lru_cache(maxsize=256)  # functions that call each other are met very often in one look
+def _collected(text: str) -> frozenset[str]:
     try:
-        statements = _statements(source_text(function) or "")
+        statements = _statements(text)
     except SyntaxError:  # a lambda in the lines that it stands in, or compiled code
-        return set()
+        return frozenset()
     nodes = [node for statement in statements for node in ast.walk(statement)]
     met = Counter(node.id for node in nodes if isinstance(node, ast.Name))
     added = Counter(_root(target) for node in nodes for target in _added_to(node))
-    return {name for name in added if added[name] == met[name]}
+    return frozenset(name for name in added if added[name] == met[name])
 
 
 def _added_to(node: ast.AST) -> Sequence[ast.expr]:

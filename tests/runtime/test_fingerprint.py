@@ -1,5 +1,6 @@
 """Cache keys: pure, stable, and different for whatever differs."""
 
+import sys
 from typing import Any
 
 from hypothesis import given
@@ -97,3 +98,25 @@ def test_a_large_argument_does_not_crowd_out_the_others() -> None:
     """Each argument is judged by the room that is left."""
     told = recordable({"a": 1, "large": ["x"] * 100_000, "b": 2})
     assert {"a": 1, "b": 2} == told
+
+
+def test_functions_that_call_each_other_are_parsed_once() -> None:
+    """Each is met behind every other in turn, which would cost seconds for eight of them."""
+    names = [f"f{number}" for number in range(5)]
+    bodies = [f"    def {name}():\n        return {', '.join(names)}" for name in names]
+    made: dict[str, Any] = {}
+    exec("\n".join(["def outer():", *bodies, "    return f0"]), made)
+    parsed = 0
+
+    def count(_: object, event: str, called: object) -> None:
+        nonlocal parsed
+        parsed += event == "c_call" and called is compile
+
+    function = made["outer"]()
+    assert source_digest(function) is not None  # their texts are read now
+    sys.setprofile(count)
+    try:
+        source_digest(function)
+    finally:
+        sys.setprofile(None)
+    assert parsed <= len(names)
