@@ -131,6 +131,8 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
             url=str(remote),
         )
     sync_directory(f"{git_dir}/{_PACKS}")  # Git has synced the pack, and not its name
+    if any(LooseObjects(git_dir / "objects").ids()):
+        settle_everything()  # Git syncs none of those that a web server gives which knows nothing of it
 
 
 def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:

@@ -14,8 +14,9 @@ from ledger.history import packing
 from ledger.history.packing import FOLD_AT
 from ledger.records import INLINE_FILES
 from tests.crash.operations import LARGE
-from tests.kit.hubs import new_hub, shared
+from tests.kit.hubs import hub_git, new_hub, shared
 from tests.kit.ledgers import git
+from tests.kit.web import served
 
 MANY_CHUNKS = 6 << 20
 
@@ -174,6 +175,26 @@ def test_a_save_makes_durable_what_was_pushed_here(
     for number in (2, 3):
         ledger.save(number, "number")
     assert [pushed] == synced
+
+
+def test_loose_objects_that_a_sync_has_fetched_are_durable_before_the_branch_moves(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a web server that knows nothing of Git these are taken one by one, and Git syncs none of them."""
+    hub = new_hub(tmp_path)
+    ledger.add_remote("origin", hub)
+    ledger.sync()
+    synced: list[str] = []
+    with served(hub) as url:
+        hub_git(hub, "update-server-info")
+        clone = Ledger.clone(url, tmp_path / "clone", hub / "ledger-store")
+        before = clone.revision
+        monkeypatch.setattr(os, "sync", lambda: synced.append(clone.revision))
+        ledger.save(1, "number")
+        git(ledger, "push", "--quiet", str(hub), "main")
+        hub_git(hub, "update-server-info")
+        clone.sync()
+    assert ([before], ledger.revision) == (synced, clone.revision)
 
 
 def test_full_syncs_each_file_and_folder_of_a_save_once(ledger: Ledger, syncs: list[str]) -> None:
