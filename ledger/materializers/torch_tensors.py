@@ -100,10 +100,7 @@ def write_tensors(files: Files, tensors: Mapping[str, Any], facts: Mapping[str, 
     try:
         save_file(held, files.folder() / FILE, metadata={"ledger": header})
     except KeyError as unknown:  # in its table of dtypes
-        raise MaterializerError(
-            f"a tensor of dtype {unknown.args[0]} is nothing that safetensors can hold",
-            hint="save tensor.view(torch.uint8), and the dtype beside it",
-        ) from unknown
+        raise _no_dtype(unknown.args[0]) from unknown
 
 
 def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
@@ -134,19 +131,34 @@ def _in_rows(tensors: Mapping[str, Any]) -> dict[str, Any]:
 
     safetensors refuses what shares memory, but not parts of one memory beside each other.
     """
-    import torch
-
     rows = {}
     for name, tensor in tensors.items():
         plain = tensor.detach().resolve_conj().resolve_neg().cpu()
-        rows[name] = plain if plain.is_contiguous() else plain.clone(memory_format=torch.contiguous_format)
+        rows[name] = plain if plain.is_contiguous() else _copied(plain)
     end = 0
     for name, row in sorted(rows.items(), key=lambda pair: (pair[1].data_ptr(), -pair[1].numel())):
         if row.data_ptr() < end:
-            rows[name] = row.clone()
+            rows[name] = _copied(row)
         else:
             end = row.data_ptr() + row.numel() * row.element_size()
     return rows
+
+
+def _copied(tensor: Any) -> Any:
+    """A copy with its numbers in a row."""
+    import torch
+
+    try:
+        return tensor.clone(memory_format=torch.contiguous_format)
+    except NotImplementedError as unable:  # for a dtype that torch itself can do little with
+        raise _no_dtype(tensor.dtype) from unable
+
+
+def _no_dtype(dtype: Any) -> MaterializerError:
+    return MaterializerError(
+        f"a tensor of dtype {dtype} is nothing that safetensors can hold",
+        hint="save tensor.view(torch.uint8), and the dtype beside it",
+    )
 
 
 def can_hold(tensor: Any) -> bool:

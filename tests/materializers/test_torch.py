@@ -207,6 +207,7 @@ def test_code_in_a_list_is_not_run_without_trust(bench: Bench) -> None:
         (lambda: torch.nested.nested_tensor([torch.ones(1), torch.ones(2)]), "nested", "tensor.unbind()"),
         (lambda: torch.ones(2, device="meta"), "on the device meta", "no numbers"),
         (lambda: torch.zeros(2, dtype=torch.uint8).view(torch.bits8), "dtype torch.bits8", "view(torch.uint8)"),
+        (lambda: torch.empty(4, dtype=torch.uint4)[::2], "dtype torch.uint4", "view(torch.uint8)"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*(prototype|deprecated)", "ignore:the structure of a")
