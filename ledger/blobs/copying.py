@@ -203,7 +203,7 @@ def _checked_parts(source: Store, index: PackIndex, label: str) -> Iterator[byte
 
 def _read_end(index: PackIndex, label: str, store: Store) -> bytes:
     """The index of a pack as it is stored, checked, with a footer that fits it."""
-    lines = read_part(store, index.pack, label, index.offsets[-1], None)[:-FOOTER_SIZE]
+    lines = read_part(store, index.pack, label, index.offsets[-1], len(encode_index(index.entries)))
     parse_index(index.pack, lines, pack_sought(store, index.pack, label))
     return lines + encode_footer(lines)
 

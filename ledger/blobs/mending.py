@@ -64,7 +64,7 @@ def mend_content(
             raise_if_inconclusive(error)
             move_aside(key)
             continue
-        if found != _given(source, key):
+        if found != _given(source, key, len(found) + 1):
             copy_aside(key, found)
     quiet = copy_context()
     quiet.run(collect_warnings, [])  # that it is damaged is why it is written again
@@ -102,10 +102,10 @@ def _keys_of(source: Store, own: Store, content: Content, faulty: Collection[str
         return None  # it cannot be read: as good as not there
 
 
-def _given(source: Store, key: str) -> bytes | None:
-    """An object of ``source``, or ``None`` where it went since: whoever copies it says so."""
+def _given(source: Store, key: str, most: int) -> bytes | None:
+    """As much of an object of ``source``, or ``None`` where it went since: whoever copies it says so."""
     try:
-        return source.get(key)
+        return source.get(key, 0, most)
     except FileNotFoundError:
         return None
 

@@ -150,7 +150,7 @@ def read_chunks(index: PackIndex, part: range, label: str, store: Store) -> byte
     return data
 
 
-def read_part(store: Store, pack: str, label: str, start: int, length: int | None) -> bytes:
+def read_part(store: Store, pack: str, label: str, start: int, length: int) -> bytes:
     """A part of a pack; whoever copies reads once, so nothing of it is worth a place in a cache."""
     try:
         return uncached(store).get(pack_key(pack), start, length)

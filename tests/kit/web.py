@@ -10,16 +10,20 @@ from urllib.parse import unquote
 
 
 @contextmanager
-def served(folder: Path, *, parts: bool = True, surplus: int = 0, page: bytes = b"") -> Iterator[str]:
+def served(
+    folder: Path, *, parts: bool = True, surplus: int = 0, unending: int = 0, page: bytes = b""
+) -> Iterator[str]:
     """The URL of a folder behind a server, which gives whole files only without ``parts``, or more than a part.
 
-    With ``page`` it says why it refuses something.
+    With ``unending`` it sends so many bytes behind the end of what is asked for up to there, and with ``page`` it says
+    why it refuses something.
     """
 
     class Handler(_Handler):
         root = folder
         has_parts = parts
         behind_parts = bytes(surplus)
+        behind_the_end = bytes(unending)
         refusal = page
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -40,6 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
     root: Path
     has_parts: bool
     behind_parts: bytes
+    behind_the_end: bytes
     refusal: bytes
 
     def do_GET(self) -> None:
@@ -50,14 +55,15 @@ class _Handler(BaseHTTPRequestHandler):
         data = path.read_bytes()
         match = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range") or "")
         if match is None or not self.has_parts:
-            self._answer(200, data)
+            self._answer(200, data + self.behind_the_end)
             return
         start = int(match[1]) if match[1] else max(0, len(data) - int(match[2]))
         stop = min(int(match[2]) + 1, len(data)) if match[1] and match[2] else len(data)
         if start >= len(data):
             self._answer(416, self.refusal, f"bytes */{len(data)}")
         else:
-            self._answer(206, data[start:stop] + self.behind_parts, f"bytes {start}-{stop - 1}/{len(data)}")
+            behind = self.behind_the_end if match[1] and not match[2] else self.behind_parts
+            self._answer(206, data[start:stop] + behind, f"bytes {start}-{stop - 1}/{len(data)}")
 
     do_HEAD = do_GET  # noqa: N815  # the base class looks for this name
 

@@ -1,6 +1,7 @@
 """What a repair is given: a source may be arranged otherwise, damaged, out of reach, or no source at all."""
 
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,19 @@ def test_what_the_source_lost_since_the_plan_is_told(kept: Ledger, kind: str) ->
     with pytest.raises(IntegrityError):
         execute_repair(fresh, plan, now=NOW)
     assert bad == path.read_bytes()
+
+
+def test_a_source_that_does_not_end_does_not_fill_the_memory(kept: Ledger) -> None:
+    """Nothing is asked for up to its end, which a web server may never come to."""
+    damage(objects_of(kept, "packs")[-1])
+    with served(kept.path.parent / "copy" / "store", unending=32 << 20) as url:
+        tracemalloc.start()
+        try:
+            report = repair(kept, url).report
+            assert tracemalloc.get_traced_memory()[1] < 16 << 20
+        finally:
+            tracemalloc.stop()
+    assert report.ok
 
 
 def test_a_source_may_need_a_password(kept: Ledger) -> None:
