@@ -21,7 +21,6 @@ from ledger.disk import (
     link_on_way,
     make_directory,
     mode_of,
-    move_file,
     names_in,
     read_file,
     remove_if_there,
@@ -161,7 +160,7 @@ def _has_own_branch(history: History) -> bool:
 
 
 def _copy_aside(path: Path, target: Path) -> None:
-    """Copy a file as it is, durably; one that cannot be read gets a second name, and a folder is moved."""
+    """Copy a file as it is, durably; one that cannot be read gets a second name, or is moved."""
     make_directory(target.parent)
     try:
         write_file(target, [read_file(path)])
@@ -169,10 +168,7 @@ def _copy_aside(path: Path, target: Path) -> None:
         return  # somebody else has taken it away
     except StorageError as error:
         raise_if_inconclusive(error)
-        if stat.S_ISDIR(mode_of(path, follow=False)):
-            move_file(path, target)
-        else:
-            link_file(path, target)  # what of it can be read still is read where it is
+        link_file(path, target)  # what of it can be read still is read where it is
 
 
 def _unreadable(history: History, other: Objects | None) -> Iterator[ObjectId]:
