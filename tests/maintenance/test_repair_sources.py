@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
+from ledger.blobs.layout import table_key
+from ledger.blobs.tables import load_table, put_runs
 from ledger.errors import (
     ArgumentError,
     IntegrityError,
@@ -81,6 +83,38 @@ def test_a_damaged_source_is_no_help(kept: Ledger) -> None:
     shutil.copy(next(iter((copy.path / "history.git").glob("HEAD"))), kept.git_dir / "HEAD")
 
 
+def test_a_table_that_says_where_other_chunks_lie_is_not_taken(kept: Ledger) -> None:
+    """Whatever the source holds may be whole: by that table the version would be made of the wrong pieces."""
+    copy, content = Ledger.open(kept.path.parent / "copy"), kept.get("weights", 1).content
+    [(pack, first, count)] = load_table(copy.store, content, label="x").runs
+    put_runs(copy.store, content, ((pack, first + 1, count - 1), (pack, first, 1)))
+    (store_of(kept) / table_key(content.digest)).unlink()
+    assert ("weights@1",) == plan_repair(kept, find_source(kept, str(copy.path))).hopeless
+
+
+def test_what_a_source_holds_elsewhere_is_looked_at_too(kept: Ledger, tmp_path: Path) -> None:
+    """Another ledger's table is sound, and its packs, which this ledger never had, are damaged: it is no help."""
+    other = Ledger.init(tmp_path / "other" / ".ledger")
+    for version in kept.versions("weights"):
+        other.save(version.load() + b"more", "weights")
+        other.save(version.load(), "weights")
+    for ledger in (kept, other):
+        for pack in objects_of(ledger, "packs"):
+            damage(pack)
+    plan = plan_repair(kept, find_source(kept, str(other.path)))
+    assert ["weights@1", "weights@2"] == sorted(plan.hopeless)
+
+
+def test_what_is_sound_here_need_not_be_so_in_the_source(kept: Ledger) -> None:
+    """Of a version's two packs each side has lost the other one: what is missed here is brought back all the same."""
+    expected, copy = values_of(kept), Ledger.open(kept.path.parent / "copy")
+    ours, theirs = objects_of(kept, "packs")
+    ours.unlink()
+    (store_of(copy) / theirs.relative_to(store_of(kept))).unlink()
+    assert repair(kept, str(copy.path)).report.ok
+    assert expected == values_of(kept)
+
+
 def test_a_damaged_pack_gives_what_is_sound_in_it(kept: Ledger) -> None:
     """A version whose chunks in it are sound is brought back without the others."""
     data, before = noise(400_000, seed=5), {*store_of(kept).glob("packs/*/*")}
@@ -146,7 +180,10 @@ def test_a_source_may_need_a_password(kept: Ledger) -> None:
 
 
 def test_a_source_that_is_none_is_refused(kept: Ledger, tmp_path: Path) -> None:
-    """A folder that is neither a store nor a ledger, and the ledger itself."""
+    """A folder that is neither a store nor a ledger, or whose store.json says nothing, and the ledger itself."""
+    with pytest.raises(LedgerNotFoundError, match="neither a store nor a ledger"):
+        find_source(kept, str(tmp_path))
+    (tmp_path / "store.json").write_bytes(b"{")
     with pytest.raises(LedgerNotFoundError, match="neither a store nor a ledger"):
         find_source(kept, str(tmp_path))
     with pytest.raises(ArgumentError, match="this ledger itself"):
