@@ -329,6 +329,30 @@ def test_a_ref_to_what_a_sync_refused_makes_way_where_that_is_lost(kept: Ledger)
     assert not (refused / ("1" * 40)).exists()
 
 
+def test_what_a_tag_with_a_message_names_comes_back(kept: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commit may be on no branch."""
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "Eve")
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "eve@example.com")
+    commit = git(kept, "commit-tree", "main^{tree}", "-p", "main", "-m", "aside")
+    git(kept, "tag", "-a", "-m", "kept", "aside", commit)
+    shutil.copytree(kept.path, kept.path.parent / "newer")
+    (kept.git_dir / "objects" / commit[:2] / commit[2:]).unlink()
+    assert not Ledger.open(kept.path).verify().ok
+    assert repair(kept, str(kept.path.parent / "newer")).report.ok
+    assert "aside" == git(kept, "log", "-1", "--format=%s", "aside")
+
+
+@pytest.mark.parametrize("kind", ["commit", "tree"])
+def test_an_object_that_says_nothing_keeps_nothing_from_coming_back(kept: Ledger, kind: str) -> None:
+    """It is what its id says, so no copy of it would be better; a remote's ref that names it goes."""
+    id = git(kept, "hash-object", "-w", "-t", kind, "--literally", "--stdin", data=b"nothing")
+    (kept.git_dir / "refs" / "remotes" / "origin").mkdir(parents=True)
+    (kept.git_dir / "refs" / "remotes" / "origin" / "main").write_text(f"{id}\n")
+    damage_every_pack(kept)
+    assert repair(kept).report.ok
+    assert {"rows": 1} == Ledger.open(kept.path).load("iris")
+
+
 def test_a_pack_whose_index_cannot_be_read_stays(kept: Ledger) -> None:
     """The index is made again of the pack, also where the source has none of what is in it."""
     before = set((kept.git_dir / "objects" / "pack").glob("*.idx"))
