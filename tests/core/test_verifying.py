@@ -293,6 +293,14 @@ def test_paths_that_lead_elsewhere_are_found(shared: Ledger) -> None:
         assert ("corrupt", label, (label,)) == (problem.kind, problem.label, problem.versions)
 
 
+def test_a_record_that_is_wrong_is_told_once(shared: Ledger) -> None:
+    """A version whose record says what none may say is one problem, though its content cannot be told either."""
+    whole = manifest_of(shared, shared.get("iris"))["content"]
+    label = forge(shared, shared.get("iris"), content={**whole, "size": -1})
+    [problem] = shared.verify().problems
+    assert ("corrupt", label, (label,)) == (problem.kind, problem.label, problem.versions)
+
+
 def test_a_table_that_says_where_other_chunks_lie_is_damage(shared: Ledger) -> None:
     """Every object may be whole, and a version be made of the wrong pieces: it does not load, so a check says so."""
     content = shared.get("weights", 1).content
