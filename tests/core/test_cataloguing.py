@@ -253,6 +253,22 @@ def test_a_search_of_a_record_that_cannot_be_read_warns_each_time(filled: Ledger
         assert "bad@2" in {label.split()[0] for label in search(ledger)}
 
 
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_record_that_cannot_be_read_keeps_nothing_else_out(filled: Ledger, *, is_lost: bool) -> None:
+    """The catalog is brought up to a version whose record says nothing, or is gone, as to any other."""
+    forge(filled, filled.save(1, "bad", tags=["x"]), type="NoSuchType")
+    if is_lost:
+        entries = git(filled, "ls-tree", "-r", "main").splitlines()
+        blob = next(entry.split()[2] for entry in entries if "/bad/" in entry and "~2~" in entry)
+        (filled.git_dir / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.warns(UserWarning, match="bad@2"):
+        search(filled, tag="x")
+    made = read_catalog(catalog_of(filled))
+    assert made is not None
+    assert git(filled, "rev-parse", "main") == made.commit
+    shutil.rmtree(filled.path)  # it is beyond what the fixture expects
+
+
 def test_a_version_string_means_one_version(filled: Ledger) -> None:
     """Where a plain merge left two claims side by side, a version string finds the one that look-ups mean."""
     first = filled.save(1, "twice", tags=["x"])
