@@ -358,6 +358,20 @@ def test_a_fold_by_hand_is_nobody_elses(history: History, monkeypatch: pytest.Mo
     assert not set(stems) & {pack.stem for pack in packs_of(history)}
 
 
+def test_what_a_dead_fold_by_hand_left_goes_soon(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few saves later it is thrown away, also where nothing else is to be folded by then."""
+    blobs = [b"%d" % number for number in range(400)]
+    stems = [
+        write_pack(history.objects, {object_id(BLOB, data): (BLOB, data) for data in half})
+        for half in (blobs[:200], blobs[200:])
+    ]
+    assert history.staging.begin(stems, by_hand=True) is not None
+    monkeypatch.setattr(staging, "DEAD_SECONDS", -1.0)
+    saves(history, FOLD_AT - 2)
+    assert len(packs_of(history)) > FOLD_AT
+    assert [] == os.listdir(folder_of(history))
+
+
 def test_a_slice_killed_at_any_step_harms_nothing(tmp_path: Path) -> None:
     """Killed before file operations of the saves that carry a large fold, nothing is lost, and folding goes on."""
     full = new_history(tmp_path / "full")
