@@ -22,6 +22,7 @@ from ledger.errors import IntegrityError, StorageError
 from ledger.ids import digest_of, new_uuid
 from tests.crash.survival import in_a_fork
 from tests.kit.contents import load, noise, save
+from tests.kit.disks import disk_at, remount
 from tests.kit.stores import KEY, CountingStore, StoreContract, objects
 
 MIB = 1 << 20
@@ -391,6 +392,25 @@ def test_what_is_no_file_is_no_piece(cache: ObjectCache, make: Callable[[Path], 
     before = os.listdir("/proc/self/fd")
     assert not cache.get(f"{KEY}.0")
     assert before == os.listdir("/proc/self/fd")
+
+
+def test_pages_of_many_objects_are_kept(cache: ObjectCache) -> None:
+    """Each object's lie in a folder by its key, beside those of the objects before it."""
+    names = [f"{kind}/{first}/{'a' * 62}.0" for kind in ("packs", "chunks") for first in ("00", "01")]
+    for name in names:
+        cache.remember(name, name.encode())
+    assert [name.encode() for name in names] == [cache.get(name) for name in names]
+
+
+def test_what_stays_is_not_called_cleared(tmp_path: Path) -> None:
+    """On a disk that can only be read, clearing is an error with the page that stays."""
+    with disk_at(tmp_path / "disk", "1m") as disk:
+        cache = ObjectCache(disk / "cache", MIB)
+        cache.remember(f"{KEY}.0", b"page")
+        remount(disk, "ro")
+        with pytest.raises(StorageError, match=f"cannot delete {cache.folder / KEY}"):
+            cache.clear()
+        assert cache.usage().files == 1
 
 
 def test_behind_a_link_nothing_is_cleared(tmp_path: Path) -> None:
