@@ -372,6 +372,19 @@ def test_it_may_be_deleted_while_it_is_used(cache: ObjectCache) -> None:
     assert [files] * 10 == loaded
 
 
+def test_a_cache_that_cannot_be_cleaned_is_given_up(cache: ObjectCache) -> None:
+    """Without a descriptor left for its folder nobody can drop a page that is bad."""
+    cache.remember(f"{KEY}.0", b"page")
+
+    def forget() -> bool:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+        with pytest.warns(UserWarning, match="the cache is not used from here on: cannot clean"):
+            cache.forget(f"{KEY}.")
+        return cache.has(f"{KEY}.0")
+
+    assert (False, True) == (in_a_fork(forget), cache.has(f"{KEY}.0"))
+
+
 def test_a_cache_that_was_deleted_comes_back_as_the_users_alone(cache: ObjectCache) -> None:
     """Whoever used it when it went makes it again for itself, and the next process uses it without a word."""
     cache.remember(f"{KEY}.0", b"page")
@@ -517,6 +530,18 @@ def test_what_another_process_has_put_need_not_be_read_from_the_store(cache: Obj
     counted = Tagged(memory_store())
     CachedStore(counted, cache).put(PACK, [noise(MIB)])
     assert (noise(MIB), 0) == (CachedStore(counted, cache).fresh.get(PACK, 0, MIB), counted.bytes_read)
+
+
+def test_what_was_put_is_put_though_its_etag_is_not_told(cache: ObjectCache) -> None:
+    """A service that fails when it is asked for the ETag has the object all the same."""
+
+    class Silent(Tagged):
+        def etag(self, key: str, *, just_put: bool = False) -> str:  # noqa: ARG002  # it is the same either way
+            raise StorageError(f"the service does not tell the ETag of {key}")
+
+    counted = Silent(memory_store())
+    CachedStore(counted, cache).put(PACK, [noise(MIB)])
+    assert noise(MIB) == counted.get(PACK)
 
 
 def test_nobody_takes_old_pages_for_those_of_a_pack_that_was_written_anew(cache: ObjectCache) -> None:
