@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from ledger.history import History, folding, packing, staging
+from ledger.history import History, folding, old_packs, packing, staging
 from ledger.history.entries import is_stored, read_head
 from ledger.history.folding import LONGEST_OWN_CHAIN
 from ledger.history.forms import ObjectId, object_id
 from ledger.history.kinds import BLOB
 from ledger.history.name_filter import NameFilter
 from ledger.history.objects import Objects
+from ledger.history.old_packs import Entries, OldPack
 from ledger.history.pack_writing import write_pack
 from ledger.history.packfile import PackFile
 from ledger.history.packing import FOLD_AT, next_fold
@@ -398,6 +399,24 @@ def test_a_slice_killed_at_any_step_harms_nothing(tmp_path: Path) -> None:
         if not killed:
             return
     pytest.fail("the saves never ended")
+
+
+@pytest.mark.parametrize("few", [0, 3, 7, 1 << 20])
+def test_an_object_is_found_whether_names_are_listed_or_not(
+    history: History, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """The first row that holds it, up to where one is sought: of packs whose names take much memory as of others."""
+    monkeypatch.setattr(old_packs, "FEW", few)
+    blobs = [(BLOB, b"%d" % number) for number in range(9)]
+    contents = [blobs[:5], blobs[3:6], blobs[5:]]
+    stems = [write_pack(history.objects, {object_id(*blob): blob for blob in each}) for each in contents]
+    entries = Entries([OldPack(history.objects.pack_directory / stem) for stem in stems])
+    rows = [name for old in entries.packs for name in old.ordered_names]
+    for stop, blob in itertools.product(range(1, len(rows) + 1), blobs):
+        name = bytes.fromhex(object_id(*blob))
+        assert (rows.index(name) if name in rows[:stop] else None) == entries.row_of(name, stop)
+        assert blob == entries.read(name)
+    assert entries.row_of(bytes(20)) is None
 
 
 def test_loose_objects_become_a_pack(history: History) -> None:

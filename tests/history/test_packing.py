@@ -146,6 +146,17 @@ def test_damaged_packs_are_left_as_they_are(tmp_path: Path, suffix: str, place: 
         assert before == {path: path.read_bytes() for path in target.parent.glob(f"{target.stem}.*")}
 
 
+def test_a_pack_that_holds_another_object_is_left_as_it_is(tmp_path: Path) -> None:
+    """Where all checksums fit and a name is another object's, that pack stays, and the others are folded."""
+    history = new_history(tmp_path)
+    stem = write_pack(history.objects, {object_id(BLOB, b"one"): (BLOB, b"another")})
+    for _ in range(FOLD_AT + 4):
+        publish(again(history))
+    assert history.objects.pack_directory / f"{stem}.pack" in packs_of(history)
+    assert len(packs_of(history)) < FOLD_AT
+    assert FOLD_AT + 4 == len(versions_of(again(history)))
+
+
 def small_packs(history: History) -> int:
     sizes = [pack.with_suffix(".idx").stat().st_size for pack in packs_of(history) if pack.with_suffix(".idx").exists()]
     return len([size for size in sizes if count_in_index(size) <= TIERS[0]])
