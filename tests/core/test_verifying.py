@@ -215,6 +215,17 @@ def test_a_version_among_which_something_stands_needs_its_bytes(shared: Ledger) 
     assert ("missing", ("iris@1",)) == (missing.kind, missing.versions)
 
 
+def test_what_a_version_names_that_contradicts_itself_is_needed(shared: Ledger) -> None:
+    """Its manifest is wrong, which is told, and the bytes that it alone names are no orphans."""
+    waste(shared)
+    [orphan] = shared.verify().orphans
+    whole = manifest_of(shared, shared.get("iris"))["content"]
+    chunk = "sha256:" + "".join(orphan.object.split("/")[1:])
+    label = forge(shared, shared.get("iris"), content={**whole, "chunks": [[chunk, whole["size"]]]})
+    report = shared.verify()
+    assert ([(label,)], ()) == ([problem.versions for problem in report.problems], report.orphans)
+
+
 def test_what_a_dead_writer_left_is_information(shared: Ledger) -> None:
     """A temporary file that nobody has written to for a day is listed; a younger one may be a live writer's."""
     left = store_of(shared) / "packs" / f"tmp_{'0' * 16}"
