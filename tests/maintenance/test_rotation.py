@@ -56,6 +56,17 @@ def problems_in(reports: list[Report]) -> set[str]:
     return {problem.message for report in reports for problem in report.problems}
 
 
+def test_a_run_goes_on_behind_what_the_last_one_found(twenty: Ledger) -> None:
+    """The position is that of the last piece that was done, also where something was wrong among them."""
+    position, every = twenty.path / "cache" / "verify.json", twenty.checking().pieces()
+    reports = [verify_part(twenty, Part(share=0.5))]
+    for _ in range(2):
+        behind = json.loads(position.read_bytes())["deep"]
+        reports.append(verify_part(twenty, Part(share=0.5)))
+        assert choose(every, behind=behind, share=0.5)[-1].key == json.loads(position.read_bytes())["deep"]
+    assert problems_in(reports)
+
+
 def test_five_samples_of_a_fifth_find_what_a_whole_check_finds(twenty: Ledger) -> None:
     """Each run checks the next fifth, in a new process as well; together they find the damage."""
     totals: list[int] = []
