@@ -12,7 +12,9 @@ from pathlib import Path
 from ledger.disk import (
     is_file,
     is_folder,
+    link_on_way,
     mode_of,
+    names_in,
     remove_if_there,
     settle_everything,
     settle_files,
@@ -49,6 +51,8 @@ _UPLOAD = f"GIT_GRAFT_FILE={os.devnull} git -c advice.graftFileDeprecated=false 
 It would advise against a graft file at length, ours too, and so hide why a fetch fails.
 """
 _PACKS = "objects/pack"
+_DOWNLOADED = ".temp"
+"""How the names of packs and indexes end that Git takes from a web server, until it has looked at them."""
 _MADE = ("HEAD", "config", PACKED_REFS, BRANCH)
 """The files without which a repository is none, or has no branch."""
 _NAMED_IN = (_PACKS, os.path.dirname(BRANCH), "reftable")
@@ -111,6 +115,8 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
     if _is_near(remote):
         options.append(f"--upload-pack={_UPLOAD}")
     done = _talk(git_dir, remote, "fetch", *options, "--", remote.url, f"+{BRANCH}:{ref}")
+    if done.code:
+        _drop_downloads(git_dir)
     if done.code and is_full_here(done.words):
         raise DiskFullError(
             f"cannot fetch from {remote}: {done.words}",
@@ -133,6 +139,17 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
     sync_directory(f"{git_dir}/{_PACKS}")  # Git has synced the pack, and not its name
     if any(LooseObjects(git_dir / "objects").ids()):
         settle_everything()  # Git syncs none of those that a web server gives which knows nothing of it
+
+
+def _drop_downloads(git_dir: Path) -> None:
+    """Remove what Git has left of files from a web server that knows nothing of it: a bad index fails each later fetch.
+
+    Another fetch that is under way from such a server fails, too, and can be made again.
+    """
+    if not link_on_way(git_dir, _PACKS):  # behind a link lies what is the user's own
+        for name in names_in(git_dir / _PACKS):
+            if name.endswith(_DOWNLOADED):
+                remove_if_there(git_dir / _PACKS / name)
 
 
 def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:

@@ -222,6 +222,26 @@ def test_a_page_that_answers_for_a_remote_is_no_lost_branch(ledger: Ledger, tmp_
     assert "and not a page to sign in at" in caught.value.hint
 
 
+def test_a_bad_file_of_a_web_server_does_not_stop_the_next_sync(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
+    """Git keeps the index of a pack that it has refused, and by itself would use it each time."""
+    with served(hub) as url:
+        hub_git(hub, "update-server-info")
+        clone = Ledger.clone(url, tmp_path / "clone", hub / "ledger-store")
+        before = {*hub.glob("objects/pack/*.idx")}
+        ledger.save("three", "iris")
+        ledger.sync()
+        hub_git(hub, "update-server-info")
+        [index] = {*hub.glob("objects/pack/*.idx")} - before
+        sound = index.read_bytes()
+        index.chmod(0o644)
+        index.write_bytes(sound[:-21] + bytes([sound[-21] ^ 1]) + sound[-20:])  # the end of the pack's checksum
+        with pytest.raises(RemoteError):
+            clone.sync()
+        index.write_bytes(sound)
+        clone.sync()
+    assert ledger.revision == clone.revision
+
+
 def test_another_ledger_is_refused(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
     """Two ledgers that were made apart share no commit, and are not mixed."""
     other = shared(tmp_path / "b", hub)
