@@ -1,6 +1,6 @@
 """Chunks that go into other packs: the new packs, and the runs of a table that says so."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from ledger.blobs.layout import pack_key, parse_key
@@ -15,7 +15,7 @@ Moves = Mapping[PackedChunk, PackedChunk]
 
 
 def repack(
-    store: Store, needed: Mapping[str, Sequence[Stretch]], target: Store | None = None, *, label: str = THE_STORE
+    store: Store, needed: Mapping[str, Iterable[Stretch]], target: Store | None = None, *, label: str = THE_STORE
 ) -> Moves:
     """Put the chunks that are needed of some packs, given by their keys, into new packs, each checked on its way.
 
@@ -48,7 +48,7 @@ def moved_runs(runs: Sequence[Run], places: Moves) -> tuple[Run, ...]:
     return tuple(_joined(_moved(runs, places)))
 
 
-def numbers_in(index: PackIndex, stretches: Sequence[Stretch]) -> list[int]:
+def numbers_in(index: PackIndex, stretches: Iterable[Stretch]) -> list[int]:
     """The chunks of a pack that some stretches name, in order."""
     named = {number for first, stop in stretches for number in range(first, min(stop, len(index.entries)))}
     return sorted(named)

@@ -10,7 +10,7 @@ Rules it keeps (specs/maintenance.md, 3):
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -103,7 +103,7 @@ def is_within(store: LocalStore, folder: Path) -> bool:
         return all(Path(place).is_relative_to(os.path.realpath(folder)) for place in places)
 
 
-def live_bytes(store: Store, key: str, stretches: Sequence[Stretch]) -> tuple[int, int]:
+def live_bytes(store: Store, key: str, stretches: Iterable[Stretch]) -> tuple[int, int]:
     """The stored bytes of a pack's chunks that some stretches name, and of all its chunks."""
     index = load_index(store, pack_of(key), label=THE_STORE)
     return sum(index.entries[number].stored_size for number in numbers_in(index, stretches)), index.offsets[-1]

@@ -167,7 +167,7 @@ def _mostly_dead(store: LocalStore, listed: Iterable[str], needed: Needed) -> It
     for key in listed:
         stretches = needed.stretches.get(key)
         if stretches and key.startswith("packs/"):
-            live, size = live_bytes(store, key, sorted(stretches))
+            live, size = live_bytes(store, key, stretches)
             if live <= (1 - MOSTLY_DEAD) * size:
                 yield PackRewrite(key=key, size=size, live=live)
 
@@ -180,7 +180,7 @@ def _rewrite(store: LocalStore, plan: GcPlan, *, timeout: float) -> int:
     if not plan.rewrites:
         return 0
     keys = [rewrite.key for rewrite in plan.rewrites]
-    places = repack(store, {key: sorted(plan.needed.stretches[key]) for key in keys})
+    places = repack(store, {key: plan.needed.stretches[key] for key in keys})
     for key in (*keys, *packs_in(places)):
         age_anew(store, key)
     return sum(point_anew(store, content, places, timeout=timeout) for content in plan.needed.contents)
