@@ -85,6 +85,21 @@ def test_a_fold_that_was_taken_for_dead_begins_anew(history: History, monkeypatc
     assert 1 == len(packs_of(history))
 
 
+def test_packs_that_went_meanwhile_need_no_packing(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a fold was thrown away and Git's housekeeping has taken its packs, there is nothing to start over with."""
+    monkeypatch.setattr(repacking, "_SLICE", 60)
+    saves(history, 20)
+    steps = iter(range(100))
+
+    def interfere(_: int) -> None:
+        if next(steps) == 1:
+            history.staging.discard()
+            git(history, "repack", "-a", "-d", "-q")
+
+    execute_packing(history, plan_packing(history), interfere)
+    assert 1 == len(packs_of(history))
+
+
 def test_a_damaged_pack_stays_as_it_is(tmp_path: Path) -> None:
     """What cannot be read is left for repair; the others are packed."""
     history = new_history(tmp_path)
