@@ -372,17 +372,18 @@ def test_it_may_be_deleted_while_it_is_used(cache: ObjectCache) -> None:
     assert [files] * 10 == loaded
 
 
-def test_a_cache_that_cannot_be_cleaned_is_given_up(cache: ObjectCache) -> None:
-    """Without a descriptor left for its folder nobody can drop a page that is bad."""
+@pytest.mark.parametrize("clean", [lambda cache: cache.forget(f"{KEY}."), ObjectCache.trim], ids=["forget", "trim"])
+def test_a_cache_that_cannot_be_cleaned_is_given_up(cache: ObjectCache, clean: Callable[[ObjectCache], None]) -> None:
+    """Without a descriptor left for its folders nobody can drop a page that is bad, or make room."""
     cache.remember(f"{KEY}.0", b"page")
 
-    def forget() -> bool:
+    def act() -> bool:
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
         with pytest.warns(UserWarning, match="the cache is not used from here on: cannot clean"):
-            cache.forget(f"{KEY}.")
+            clean(cache)
         return cache.has(f"{KEY}.0")
 
-    assert (False, True) == (in_a_fork(forget), cache.has(f"{KEY}.0"))
+    assert (False, True) == (in_a_fork(act), cache.has(f"{KEY}.0"))
 
 
 def test_a_cache_that_was_deleted_comes_back_as_the_users_alone(cache: ObjectCache) -> None:
