@@ -74,6 +74,8 @@ _SETUP_HINTS = {
     "non-partial response": _NO_PARTS,
     "Range request not supported": _NO_PARTS,
     "Content-Length Header missing": _NO_PARTS,
+    "Content-Range header not present": _NO_PARTS,
+    "CONTENT_RANGE header": _NO_PARTS,  # such as `bytes 0-7/*`, of a server that does not know the length
     "object with invalid path": _BAD_KEY,
     "Could not parse path": _BAD_KEY,
 }

@@ -72,10 +72,12 @@ def test_nothing_can_be_written(web: Store) -> None:
     assert not isinstance(web, PrunableStore)
 
 
-def test_a_server_without_parts_is_named(store: LocalStore) -> None:
-    """A server that gives whole files only is an error that says what it lacks, not wrong bytes."""
+@pytest.mark.parametrize("lacking", ["parts", "lengths"])
+def test_a_server_without_parts_is_named(store: LocalStore, lacking: str) -> None:
+    """One that gives whole files only, or does not say how long they are, is told what it lacks, and is not away."""
     store.put(KEY, [b"0123456789"])
-    with served(store.root, parts=False) as url, pytest.raises(StorageError) as caught:
+    parts, lengths = lacking != "parts", lacking != "lengths"
+    with served(store.root, parts=parts, lengths=lengths) as url, pytest.raises(StorageError) as caught:
         open_store(url).get(KEY, 4, 3)
     assert "HTTP ranges" in caught.value.hint
 

@@ -11,17 +11,24 @@ from urllib.parse import unquote
 
 @contextmanager
 def served(
-    folder: Path, *, parts: bool = True, surplus: int = 0, unending: int = 0, page: bytes = b""
+    folder: Path,
+    *,
+    parts: bool = True,
+    lengths: bool = True,
+    surplus: int = 0,
+    unending: int = 0,
+    page: bytes = b"",
 ) -> Iterator[str]:
     """The URL of a folder behind a server, which gives whole files only without ``parts``, or more than a part.
 
-    With ``unending`` it sends so many bytes behind the end of what is asked for up to there, and with ``page`` it says
-    why it refuses something.
+    Without ``lengths`` it does not say how long the file is that it gives a part of. With ``unending`` it sends so many
+    bytes behind the end of what is asked for up to there, and with ``page`` it says why it refuses something.
     """
 
     class Handler(_Handler):
         root = folder
         has_parts = parts
+        has_lengths = lengths
         behind_parts = bytes(surplus)
         behind_the_end = bytes(unending)
         refusal = page
@@ -43,6 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     root: Path
     has_parts: bool
+    has_lengths: bool
     behind_parts: bytes
     behind_the_end: bytes
     refusal: bytes
@@ -63,7 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(416, self.refusal, f"bytes */{len(data)}")
         else:
             behind = self.behind_the_end if match[1] and not match[2] else self.behind_parts
-            self._answer(206, data[start:stop] + behind, f"bytes {start}-{stop - 1}/{len(data)}")
+            total = len(data) if self.has_lengths else "*"
+            self._answer(206, data[start:stop] + behind, f"bytes {start}-{stop - 1}/{total}")
 
     do_HEAD = do_GET  # noqa: N815  # the base class looks for this name
 
