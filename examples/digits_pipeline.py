@@ -1,8 +1,8 @@
 """Finetune a model on scikit-learn's digits in a pipeline that keeps every version of data and model.
 
 The first run makes the dataset and trains the untrained model on it; the second trains the latest model once more,
-on an older version of the dataset. Which run made what from what is in the ledger. Run it again: the dataset is served
-from the cache, and every training adds a version.
+on an older version of the dataset. The ledger records which run made what from what. Run it again: the dataset is
+served from the cache, and every training adds a version.
 """
 
 from typing import Annotated

@@ -16,7 +16,7 @@ from ledger.wording import bounded, one_line
 class LedgerError(Exception):
     """Any failure of a ledger; ``kind`` is its stable code, ``hint`` says what to do next.
 
-    Where it is raised without a hint of its own it has the usual one of its class.
+    An error that is raised without a hint has the usual one of its class.
     """
 
     kind: ClassVar[str] = "ledger"
@@ -249,7 +249,7 @@ class TargetExistsError(LedgerError, FileExistsError):
 class IntegrityError(LedgerError, OSError):
     """Bytes or history objects that are missing or are not what was saved.
 
-    With the ``label`` of a version, such as ``iris@3``, it has the ``name`` and ``version`` of it too.
+    If it has the ``label`` of a version, such as ``iris@3``, it has that version's ``name`` and ``version`` too.
     """
 
     kind = "integrity"
@@ -295,7 +295,7 @@ class StoreMismatchError(LedgerError, ValueError):
 
 
 class StoreLostError(StoreMismatchError, IntegrityError):
-    """Bytes of a version that cannot be read, as no store, or another one, is in the place of the ledger's."""
+    """Bytes of a version that cannot be read, because the ledger's store is missing or another one is in its place."""
 
     kind = "store-lost"
 
@@ -371,7 +371,7 @@ class StepInterfaceError(LedgerError, TypeError, ValueError):
 
 
 class StepOutputsError(StepInterfaceError, RuntimeError):
-    """A step whose outputs cannot be told apart or counted: two have one name, or how many there are is left open."""
+    """A step whose outputs cannot be told apart or counted: two have one name, or their number is left open."""
 
     kind = "step-outputs"
     usual_hint = "annotate each value that the step returns, under a name of its own"
@@ -385,7 +385,7 @@ class NameTemplateError(StepInterfaceError, KeyError):
 
 
 class StepContextError(LedgerError, RuntimeError):
-    """The step context asked for where there is none, or for an output that it does not have."""
+    """A step context that is asked for outside a step, or for an output that it does not have."""
 
     kind = "step-context"
     exit_code = 2
@@ -440,7 +440,7 @@ class StoreAccessError(StorageError, PermissionError):
 
 
 class StoreUnavailableError(StorageError, ConnectionError):
-    """A store that does not answer, or asks to be left alone for a while; after a number of attempts."""
+    """A store that does not answer, or refuses requests for a while, after a number of attempts."""
 
     kind = "store-unavailable"
     exit_code = 10

@@ -1,4 +1,4 @@
-"""The command that packs the history by hand."""
+"""The command that packs the history."""
 
 from typing import TYPE_CHECKING
 

@@ -81,7 +81,7 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool = False) -> GcPlan:
-    """What could go. ``exclusive``: the caller knows that no other ledger uses a store outside of this one's directory.
+    """Plan what can go. ``exclusive`` states that no other ledger uses a store outside this one's directory.
 
     ``grace_days`` is how old a file must be to go. The command line takes none below `GRACE_DAYS`: a younger object may
     still be named by a save that is under way, or by a clone.
@@ -121,7 +121,7 @@ def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool =
 
 @locks_end_here()
 def execute_gc(ledger: Ledger, plan: GcPlan, *, exclusive: bool = False) -> Collected:
-    """Do what was planned, as far as it is still right.
+    """Carry out a plan, as far as it is still right.
 
     Raises `LockTimeoutError` while others are saving, and `ReadOnlyError` for a ledger that is open at a revision.
     """

@@ -1,4 +1,4 @@
-"""Packing the history by hand: plan, show, execute.
+"""Packing the history on request: plan, show, execute.
 
 The work is done in `ledger.history`; this is the interface for programs and for the command line.
 """

@@ -115,9 +115,9 @@ def find_source(ledger: Ledger, where: str | Path) -> Source:
 
 
 def plan_repair(ledger: Ledger, source: Source) -> RepairPlan:
-    """Check the ledger, all of it, and see what a source can do about what is wrong.
+    """Check the whole ledger, and plan what a source can mend.
 
-    Nothing is changed, except that a store of its own that was deleted is there again, empty.
+    Nothing is changed, except that the ledger's own store is made again, empty, if it was deleted.
     """
     refuse_other_than_ledger(ledger)
     refuse_other_than_made(Source, source, by="find_source")
@@ -146,7 +146,7 @@ def plan_repair(ledger: Ledger, source: Source) -> RepairPlan:
 
 @locks_end_here()
 def execute_repair(ledger: Ledger, plan: RepairPlan, *, now: dt.datetime) -> Repaired:
-    """Do what was planned, then check everything again.
+    """Carry out a plan, then check everything again.
 
     Damage to the history hides what else is wrong: what shows when it is mended is planned and done in further rounds.
     Raises `IntegrityError` where the source has been damaged meanwhile; what was done until then stays. Raises

@@ -44,7 +44,7 @@ def verify_part(
     clock: Callable[[], float] = time.monotonic,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Report:
-    """Check a part of a ledger, going on where the last such check ended; what was found in it.
+    """Check a part of a ledger, going on where the last such check ended, and report what was found.
 
     ``on_progress`` is told how many pieces are done, and of how many; there may be time for fewer.
     Raises `ArgumentError` for an invalid share or time, and `ArgumentTypeError` for one that is no number.
