@@ -64,10 +64,13 @@ def save_artifact(
     )
 
 
-def load_artifact(name_or_id: str | UUID, version: str | int | None = None, *, trust: bool = False) -> Any:
+def load_artifact(
+    name_or_id: str | UUID, version: str | int | None = None, *, tag: str | None = None, trust: bool = False
+) -> Any:
     """The value of an artifact's version, by default the latest, with every byte checked against its digest.
 
-    ``name_or_id`` may also be a version's id, the beginning of one, or ``NAME@VERSION``. ``trust=True`` lets this one
+    ``name_or_id`` may also be a version's id, the beginning of one, or ``NAME@VERSION``. With ``tag`` it is the newest
+    version of the name that has the tag. ``trust=True`` lets this one
     call run code that the version holds. In a pipeline's body, the result is a placeholder for the value, and
     ``trust=True`` is refused. In a step, the version is recorded as an input.
 
@@ -75,8 +78,8 @@ def load_artifact(name_or_id: str | UUID, version: str | int | None = None, *, t
     missing or damaged, and `UntrustedArtifactError` for a value that only code can rebuild.
     """
     if current_recording() is not None:
-        return lazy_lookup(name_or_id, version).load(trust=trust)
-    return ledger_for_reading().load(name_or_id, version, trust=trust)
+        return lazy_lookup(name_or_id, version, tag).load(trust=trust)
+    return ledger_for_reading().load(name_or_id, version, tag=tag, trust=trust)
 
 
 def register_artifact(

@@ -56,8 +56,10 @@ class Client:
         self._note(found.latest)
         return found
 
-    def get_artifact_version(self, name_id_or_prefix: str | UUID, version: str | int | None = None) -> ArtifactVersion:
-        """The version of an id, a name (by default its latest) or an id prefix.
+    def get_artifact_version(
+        self, name_id_or_prefix: str | UUID, version: str | int | None = None, *, tag: str | None = None
+    ) -> ArtifactVersion:
+        """The version of an id, a name (by default its latest) or an id prefix; with ``tag`` the newest that has it.
 
         In a pipeline's body, the result is a placeholder, looked up when the step that takes it starts. In a step, the
         version is recorded as an input. A client of a given ledger looks the version up at once and records nothing,
@@ -66,8 +68,8 @@ class Client:
         such artifact.
         """
         if current_recording() is not None and self._given is None:
-            return cast("ArtifactVersion", lazy_lookup(name_id_or_prefix, version))
-        found = self._ledger().get(name_id_or_prefix, version)
+            return cast("ArtifactVersion", lazy_lookup(name_id_or_prefix, version, tag))
+        found = self._ledger().get(name_id_or_prefix, version, tag=tag)
         self._note(found)
         return found
 

@@ -13,6 +13,7 @@ from ledger import Artifact, ArtifactVersion, Ledger, load_artifact, save_artifa
 from ledger.client import Client
 from ledger.errors import (
     AmbiguousIdError,
+    ArgumentError,
     ArgumentTypeError,
     ArtifactNotFoundError,
     InvalidTagError,
@@ -35,6 +36,49 @@ def test_a_client_shows_its_ledger(workdir: Path) -> None:
     """The one it was given, or that it is the default one, which is found at each call."""
     shown = repr(Client(Ledger.init(workdir / "given")))
     assert ("<Client of the default ledger>", f"<Client of <Ledger {workdir / 'given'}>>") == (repr(Client()), shown)
+
+
+def test_a_tag_finds_the_newest_version_that_has_it(client: Client) -> None:
+    """A tag means the newest of the versions that have it, by look-up and by load, now and at a revision."""
+    found = client.get_artifact_version("x", tag="t")
+    assert ("x@2", "three") == (found.claim.label, load_artifact("x", tag="t"))
+    client.update_artifact_version("x", "cat", add_tags=["t"], exclusive=True)
+    ledger = Ledger.open()
+    assert ("two", "two", "three") == (
+        load_artifact("x", tag="t"),
+        ledger.get("x", tag="t").load(),
+        ledger.at("HEAD~1").load("x", tag="t"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "error", "named"),
+    [
+        ("x", {"tag": "u", "version": "1"}, ArgumentError, ("'1'", "'u'")),
+        ("x@1", {"tag": "u"}, ArgumentError, ("'1'", "'u'")),
+        ("x", {"tag": "v"}, VersionNotFoundError, ("'x'", "'v'")),
+        ("y", {"tag": "u"}, VersionNotFoundError, ("'y'", "'u'")),
+        ("z", {"tag": "u"}, ArtifactNotFoundError, ("'z'",)),
+        ("x", {"tag": ["u"]}, ArgumentTypeError, ("['u']",)),
+        ("x", {"tag": ""}, InvalidTagError, ()),
+    ],
+)
+def test_a_tag_that_finds_nothing_is_told(
+    client: Client, wanted: str, given: dict[str, Any], error: type[Exception], named: tuple[str, ...]
+) -> None:
+    """A tag that no version has, is none, or stands beside a version is an error that names what was asked."""
+    for look_up in (client.get_artifact_version, load_artifact):
+        with pytest.raises(error) as raised:
+            look_up(wanted, **given)
+        assert error is type(raised.value)
+        assert all(each in str(raised.value) for each in named)
+
+
+def test_a_version_that_is_a_tag_is_told_how_to_ask(client: Client) -> None:
+    """Where a tag was given as the version, the hint has the words that find it."""
+    with pytest.raises(VersionNotFoundError) as raised:
+        load_artifact("x", "u")
+    assert "tag='u'" in raised.value.hint
 
 
 def test_a_tag_moves_to_a_version(client: Client) -> None:

@@ -65,18 +65,24 @@ def save(
     required=True,
     help="Where the files go; a path that ends in .zip gets a zip.",
 )
+@click.option(
+    "--tag",
+    metavar="TAG",
+    help="The newest version that has this tag, instead of the latest.",
+    shell_complete=complete_known_tag,
+)
 @click.option("--file", metavar="FILE", help="Only this file or folder, by its path in the version.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @json_option
 @pass_session
-def get(session: Session, version: str, output: str, file: str | None, overwrite: bool) -> None:
+def get(session: Session, version: str, output: str, tag: str | None, file: str | None, overwrite: bool) -> None:
     """Restore the files of a version. Every byte is checked and nothing is run.
 
     One file becomes PATH, or goes into PATH if that is a folder. Several files, or a folder, become a new folder PATH.
     """
     if output == "-":  # it appears whole or not at all, which a stream cannot
         raise click.UsageError("the files go to a path, not to standard output; a file of the name - is ./-")
-    found = session.ledger().get(version)
+    found = session.ledger().get(version, tag=tag)
     wants_zip = output.endswith(".zip")
     if wants_zip and file is not None and any(each.path.startswith(f"{file.rstrip('/')}/") for each in found.files()):
         raise click.UsageError("a folder of a version becomes a folder; choose a path that does not end in .zip")

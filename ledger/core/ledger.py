@@ -29,7 +29,7 @@ from ledger.enums import ArtifactType
 from ledger.errors import ArgumentTypeError
 from ledger.history import refuse_collision, refuse_existing
 from ledger.ids import Digest
-from ledger.lookup import ArtifactVersion, Reader, find_path, remove_remote, resolve
+from ledger.lookup import ArtifactVersion, Reader, find_path, find_version, remove_remote
 from ledger.materializers import BaseMaterializer
 from ledger.records import check_given_tags, check_name, check_switches, check_tags, check_version
 from ledger.wording import shown_with_type
@@ -172,6 +172,7 @@ class Ledger(Reader):
         name_or_id: str | UUID,
         version: str | int | None = None,
         *,
+        tag: str | None = None,
         trust: bool = False,
         mmap: bool = False,
         data_type: type | None = None,
@@ -182,7 +183,7 @@ class Ledger(Reader):
         step, the version is recorded as an input.
         """
         snapshot = self._workspace.snapshot()
-        claim = resolve(snapshot, name_or_id, version)
+        claim = find_version(self._workspace, snapshot, name_or_id, version, tag)
         found = ArtifactVersion(claim, self._workspace, snapshot)
         if (body := running_body(self.path)) is not None:
             body.note_loaded(found)

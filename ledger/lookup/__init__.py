@@ -41,7 +41,7 @@ from ledger.lookup.remotes import (
 )
 from ledger.lookup.resolving import check_wanted, resolve, split_label, version_text
 from ledger.lookup.runs import PipelineRun, StepRun
-from ledger.lookup.searching import claims_tagged
+from ledger.lookup.searching import claims_tagged, find_version
 from ledger.lookup.view import View
 from ledger.lookup.visualized import Visualized
 
@@ -73,6 +73,7 @@ __all__ = [
     "find_ledger",
     "find_path",
     "find_remote",
+    "find_version",
     "given_store",
     "history_at",
     "is_absent",

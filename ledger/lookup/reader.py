@@ -63,14 +63,17 @@ class Reader:
         """The commit that is read: the one that was fixed, else the one published now."""
         return self._view.revision or self._view.history.tip()
 
-    def get(self, name_or_id: str | UUID, version: str | int | None = None) -> ArtifactVersion:
+    def get(
+        self, name_or_id: str | UUID, version: str | int | None = None, *, tag: str | None = None
+    ) -> ArtifactVersion:
         """The version of a name, an id, an id prefix or ``NAME@VERSION``; without a version, the latest.
 
+        With ``tag``, which goes with a name alone, the newest version that has the tag.
         Raises `ArtifactNotFoundError` or `VersionNotFoundError`, `AmbiguousIdError` where a prefix fits several
         versions, and `FormatError` or `IntegrityError` where the version's records are damaged.
         """
         snapshot = self._view.snapshot()
-        claim = resolve(snapshot, name_or_id, version)
+        claim = searching.find_version(self._view, snapshot, name_or_id, version, tag)
         # A damaged record is reported here, not at first use.
         return ArtifactVersion(claim, self._view, self._view.facts(snapshot, claim))
 

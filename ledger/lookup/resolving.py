@@ -7,7 +7,6 @@ never something else.
 """
 
 import re
-import shlex
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -191,7 +190,7 @@ def _way_to(name: Name, wanted: str) -> str:
     if wanted == "latest":
         return "leave the version out to get the latest"
     if number_of(wanted) is None and wanted.strip() and wanted.isprintable() and len(wanted) <= TAG_LIMIT:
-        return f"run {listing} to see them all, and with `--tag {shlex.quote(wanted)}` those that have it as a tag"
+        return f"if it is a tag, give it as tag={wanted!r}, or as --tag in the shell; run {listing} to see all versions"
     return f"run {listing} to see them all"
 
 

@@ -14,13 +14,20 @@ from uuid import UUID
 import msgspec
 
 from ledger.catalog import Catalog, Filter, make_query, matches
-from ledger.errors import ArgumentTypeError, ArtifactNotFoundError, FormatError, IntegrityError
+from ledger.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ArtifactNotFoundError,
+    FormatError,
+    IntegrityError,
+    VersionNotFoundError,
+)
 from ledger.history import Claim, Snapshot, in_utc
 from ledger.ids import VersionId
 from ledger.lookup.cataloguing import CataloguedSnapshot, are_few, claim_of
 from ledger.lookup.facts import Facts
 from ledger.lookup.handles import Artifact, ArtifactVersion
-from ledger.lookup.resolving import resolve, resolve_name
+from ledger.lookup.resolving import check_wanted, resolve, resolve_name, split_label
 from ledger.lookup.view import View
 from ledger.notices import warn_of_record
 from ledger.records import (
@@ -34,7 +41,7 @@ from ledger.records import (
     normalise,
     parse_time,
 )
-from ledger.wording import shown
+from ledger.wording import shown, shown_with_type
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +81,35 @@ def find_artifact(view: View, name_or_id: str | UUID) -> Artifact:
     latest = snapshot.latest(resolve(snapshot, name_or_id).name)
     assert latest is not None
     return Artifact(latest, view, snapshot)
+
+
+def find_version(
+    view: View, snapshot: CataloguedSnapshot, wanted: str | UUID, version: str | int | None, tag: str | None
+) -> Claim:
+    """The version that is meant; with a tag, the newest of the artifact that has it.
+
+    Raises what `resolve` raises, and `VersionNotFoundError` where no version has the tag.
+    """
+    if tag is None:
+        return resolve(snapshot, wanted, version)
+    if not isinstance(tag, str):
+        raise ArgumentTypeError(f"a version is found by one tag, a str, got {shown_with_type(tag)}")
+    name, own = split_label(check_wanted(wanted), version)
+    if own is not None:
+        raise ArgumentError(
+            f"version {shown(own)} of {shown(name)} was given, and the tag {shown(tag)} as well",
+            hint="give one of them: either names one version",
+        )
+    artifact = resolve(snapshot, name).name
+    tagged = Search(name=artifact, version=None, wanted=make_filter(tag=tag), limit=1)
+    for claim in _found(view, snapshot, tagged):
+        return claim
+    raise VersionNotFoundError(
+        f"artifact {artifact!r} has no version with the tag {tag!r}",
+        hint=f"run `ledger artifact version list {artifact}` to see the tags of its versions",
+        name=artifact,
+        tag=tag,
+    )
 
 
 def search_versions(

@@ -115,7 +115,8 @@ def _resolve(
         case FromOutside():
             return external[id(argument.artifact)], "external"
         case FromLookup():
-            return _fact(planned, name, ledger.get(argument.wanted, argument.version), argument.path), "lookup"
+            found = ledger.get(argument.wanted, argument.version, tag=argument.tag)
+            return _fact(planned, name, found, argument.path), "lookup"
 
 
 def _fact(planned: PlannedStep, name: str, version: ArtifactVersion, path: FactPath) -> Any:

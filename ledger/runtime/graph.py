@@ -46,6 +46,7 @@ class FromLookup:
 
     wanted: str | UUID
     version: str | int | None
+    tag: str | None = None
     path: FactPath = ()
 
 

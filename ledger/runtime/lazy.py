@@ -154,13 +154,15 @@ class LazyVersion(Placeholder):
         return self._part("attribute", "load", ".load()")
 
 
-def lazy_lookup(wanted: str | UUID, version: str | int | None) -> LazyVersion:
+def lazy_lookup(wanted: str | UUID, version: str | int | None, tag: str | None) -> LazyVersion:
     """The placeholder of a look-up by name, id or prefix; raises `ArgumentTypeError` for what can be none of them."""
-    named: tuple[object, ...] = (wanted, version)
+    named: tuple[object, ...] = (wanted, version, tag)
     for given in named:
         if isinstance(given, Placeholder):
             str(given)  # raises `LazyArtifactError`
     label = f"artifact {check_wanted(wanted)!r}"
     if version is not None:
         label += f" version {version_text(version)!r}"
-    return LazyVersion(FromLookup(wanted=wanted, version=version), label)
+    if tag is not None:
+        label += f" with the tag {tag!r}"
+    return LazyVersion(FromLookup(wanted=wanted, version=version, tag=tag), label)

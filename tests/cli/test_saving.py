@@ -287,6 +287,18 @@ def test_get_as_json(cli: Cli, iris: dict[str, Any], workdir: Path) -> None:
     assert {**iris, "path": str(workdir / "o")} == json.loads(cli("get", "iris", "-o", "o", "--json").out)
 
 
+def test_get_takes_a_tag(cli: Cli, workdir: Path) -> None:
+    """``--tag`` gets the newest version that has the tag, and is refused beside a version."""
+    cli("init")
+    for text, tags in (("old", ["--tag", "best"]), ("good", ["--tag", "best"]), ("new", [])):
+        (workdir / "file").write_text(text)
+        cli("save", "file", "--name", "x", *tags)
+    cli("get", "x", "--tag", "best", "-o", "out")
+    assert "good" == (workdir / "out").read_text()
+    cli("get", "x@1", "--tag", "best", "-o", "other", code=2)
+    assert not (workdir / "other").exists()
+
+
 def test_nothing_of_code_is_run_by_get(cli: Cli, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version that only code can rebuild is restored without trust and without running it."""
 

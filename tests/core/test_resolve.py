@@ -300,11 +300,7 @@ def test_looking_up_writes_nothing(saved: Ledger) -> None:
     ("wanted", "version", "hint"),
     [
         ("s", "latest", "leave the version out to get the latest"),
-        (
-            "s",
-            "live",
-            "run `ledger artifact version list s` to see them all, and with `--tag live` those that have it as",
-        ),
+        ("s", "live", "if it is a tag, give it as tag='live', or as --tag in the shell"),
         ("s:1", None, "did you mean 's@1'?"),
         ("s/1", None, "did you mean 's@1'?"),
         ("s:latest", None, "did you mean 's'?"),

@@ -77,6 +77,20 @@ def test_a_lookup_takes_name_version_or_id() -> None:
     assert [first] * 3 == [run.steps[name].inputs["given"] for name in ("takes_2", "takes_3", "takes_5")]
 
 
+def test_a_lookup_takes_a_tag() -> None:
+    """By a tag it is the newest version that has it when the step starts, and a version without it is passed over."""
+    tagged = save_artifact("good", "x", tags=["best"])
+    save_artifact("bad", "x")
+
+    def body() -> None:
+        takes(Client().get_artifact_version("x", tag="best"))
+        takes(load_artifact("x", tag="best"))
+
+    run = run_body(body)
+    assert ["good", "good"] == GOT
+    assert [tagged] * 2 == [run.steps[name].inputs["given"] for name in ("takes", "takes_2")]
+
+
 FACTS: list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = [
     ("load", lambda lazy: lazy.load(), lambda _: 7),
     ("id", lambda lazy: lazy.id, lambda found: found.id),
