@@ -69,10 +69,10 @@ def load_artifact(
 ) -> Any:
     """The value of an artifact's version, by default the latest, with every byte checked against its digest.
 
-    ``name_or_id`` may also be a version's id, the beginning of one, or ``NAME@VERSION``. With ``tag`` it is the newest
-    version of the name that has the tag. ``trust=True`` lets this one
-    call run code that the version holds. In a pipeline's body, the result is a placeholder for the value, and
-    ``trust=True`` is refused. In a step, the version is recorded as an input.
+    ``name_or_id`` may also be a version's id, the beginning of one, or ``NAME@VERSION``. With ``tag``, the newest
+    version of the name that has the tag is loaded. ``trust=True`` lets this one call run code that the version holds.
+    In a pipeline's body, the result is a placeholder for the value, and ``trust=True`` is refused. In a step, the
+    version is recorded as an input.
 
     Raises `ArtifactNotFoundError` (a ``KeyError``), `VersionNotFoundError`, `IntegrityError` for bytes that are
     missing or damaged, and `UntrustedArtifactError` for a value that only code can rebuild.

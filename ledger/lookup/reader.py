@@ -68,7 +68,7 @@ class Reader:
     ) -> ArtifactVersion:
         """The version of a name, an id, an id prefix or ``NAME@VERSION``; without a version, the latest.
 
-        With ``tag``, which goes with a name alone, the newest version that has the tag.
+        With ``tag``, which goes with a name alone, it is the newest version that has the tag.
         Raises `ArtifactNotFoundError` or `VersionNotFoundError`, `AmbiguousIdError` where a prefix fits several
         versions, and `FormatError` or `IntegrityError` where the version's records are damaged.
         """
