@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.errors import ArgumentError
+from ledger.disk import LockFile
+from ledger.errors import ArgumentError, LockTimeoutError
 from ledger.history import History, repacking
 from ledger.history.repacking import MOST_PACKED, PackSize, group_packs
 from ledger.history.upkeep import execute_packing, plan_packing
 from tests.conftest import check_histories
 from tests.history.test_folding import EVENTS, objects_of, saves
 from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of
+from tests.kit.ledgers import files_below
 
 COUNTS = st.lists(st.integers(1, MOST_PACKED * 2), max_size=30)
 
@@ -69,6 +71,19 @@ def test_saves_go_on_beside_packing(history: History, monkeypatch: pytest.Monkey
     execute_packing(history, plan_packing(history), lambda _: saves(writer, 2))
     assert len(versions_of(again(history))) > 50
     assert len(packs_of(history)) < 12
+
+
+@pytest.mark.parametrize("lock", ["lock", "fold.lock"])
+def test_nothing_is_packed_while_others_publish_or_fold(history: History, lock: str) -> None:
+    """What is loose may be a writer's that is still at it, as may a pack: past one's patience that is an error."""
+    saves(history, 3)
+    git(history, "hash-object", "-w", "--stdin", data=b"loose")
+    folder = history.git_dir.parent
+    impatient, before = History.open(folder, lock_timeout=0.05), files_below(history.git_dir / "objects")
+    plan = plan_packing(impatient)
+    with LockFile(folder / lock).hold(timeout=1), pytest.raises(LockTimeoutError):
+        execute_packing(impatient, plan, nothing)
+    assert before == files_below(history.git_dir / "objects")
 
 
 def test_a_fold_that_was_taken_for_dead_begins_anew(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
