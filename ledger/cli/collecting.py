@@ -26,7 +26,9 @@ _DAYS = 14  # as `ledger.maintenance.GRACE_DAYS`, which takes long to import; a 
     show_default=True,
     help="Keep what is younger than N days.",
 )
-@click.option("--exclusive", is_flag=True, help="State that no other ledger uses the store outside this ledger.")
+@click.option(
+    "--exclusive", is_flag=True, help="State that no other ledger uses this store, which lies outside the ledger."
+)
 @json_option
 @pass_session
 def gc(session: Session, dry_run: bool, days: int, exclusive: bool) -> None:

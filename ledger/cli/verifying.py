@@ -52,7 +52,11 @@ def _seconds(text: str) -> float:
 @click.option("--deep", is_flag=True, help="Read everything again; this is the default.")
 @click.option("--sample", type=_share, metavar="SHARE", help="Check only this share, such as 5%; next time the next.")
 @click.option(
-    "--for", "seconds", type=_seconds, metavar="TIME", help="Stop after this time, such as 60s; go on there next time."
+    "--for",
+    "seconds",
+    type=_seconds,
+    metavar="TIME",
+    help="Stop after this time, such as 60s; next time, go on from there.",
 )
 @json_option
 @pass_session
