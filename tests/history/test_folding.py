@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from ledger.disk import durability
+from ledger.enums import Durability
 from ledger.history import History, folding, old_packs, packing, staging
 from ledger.history.entries import is_stored, read_head
 from ledger.history.folding import LONGEST_OWN_CHAIN
@@ -281,6 +283,15 @@ DAMAGE: dict[str, Callable[[Path, History], object]] = {
     ),
     "a pack taken by gc": lambda _, history: git(history, "gc", "-q", "--prune=now"),
 }
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_a_large_fold_is_durable_whatever_saves_are(history: History, synced: list[str]) -> None:
+    """What it moves was there before: each slice is synced, with ``relaxed`` as well."""
+    with durability(Durability.RELAXED):
+        saves(history, FOLD_AT - 1)
+    assert history.staging.fold_at_hand is not None
+    assert str(folder_of(history) / "pack") in synced
 
 
 @pytest.mark.usefixtures("small_slices")

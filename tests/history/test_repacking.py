@@ -1,6 +1,7 @@
 """Packing by hand: a plan that is executed once, saves beside it, and nothing lost when it dies."""
 
 import shutil
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -84,6 +85,24 @@ def test_nothing_is_packed_while_others_publish_or_fold(history: History, lock: 
     with LockFile(folder / lock).hold(timeout=1), pytest.raises(LockTimeoutError):
         execute_packing(impatient, plan, nothing)
     assert before == files_below(history.git_dir / "objects")
+
+
+@pytest.mark.parametrize("step", [0, 1], ids=["begin", "slice"])
+def test_each_step_of_packing_waits_for_the_lock(history: History, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Others have the locks between them: who holds one then keeps the next step from being done."""
+    monkeypatch.setattr(repacking, "_SLICE", 20)
+    saves(history, 20)
+    folder, steps = history.git_dir.parent, iter(range(100))
+    impatient, before = History.open(folder, lock_timeout=0.05), packs_of(history)
+    with ExitStack() as held:
+
+        def take_lock(_: int) -> None:
+            if next(steps) == step:
+                held.enter_context(LockFile(folder / "lock").hold(timeout=1))
+
+        with pytest.raises(LockTimeoutError):
+            execute_packing(impatient, plan_packing(impatient), take_lock)
+    assert (before, bool(step)) == (packs_of(history), history.staging.is_under_way())
 
 
 def test_a_fold_that_was_taken_for_dead_begins_anew(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
