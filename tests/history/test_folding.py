@@ -286,6 +286,15 @@ DAMAGE: dict[str, Callable[[Path, History], object]] = {
 
 
 @pytest.mark.usefixtures("small_slices")
+def test_what_keeps_folds_from_being_chosen_fails_no_save(history: History) -> None:
+    """A file lies in the place of their folder: each version is there, and a warning says what is the matter."""
+    folder_of(history).write_text("in the way")
+    with pytest.warns(UserWarning, match="could not be folded: .*ledger-fold"):
+        saves(history, FOLD_AT)
+    assert FOLD_AT == len(versions_of(again(history)))
+
+
+@pytest.mark.usefixtures("small_slices")
 def test_a_large_fold_is_durable_whatever_saves_are(history: History, synced: list[str]) -> None:
     """What it moves was there before: each slice is synced, with ``relaxed`` as well."""
     with durability(Durability.RELAXED):
