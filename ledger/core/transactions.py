@@ -67,8 +67,8 @@ _BY_HAND = (SaveType.MANUAL, SaveType.PREEXISTING)
 class Transaction:
     """Saves, tags and metadata that are published together when the ``with`` block ends well, or else not at all.
 
-    Its end raises `VersionExistsError` or `NameCollisionError` for what another writer has taken meanwhile,
-    `LockTimeoutError` where others leave it no turn, and `StorageError` for a disk that fails. Threads may share it. It
+    The end of the block raises `VersionExistsError` or `NameCollisionError` for what another writer has taken meanwhile,
+    `LockTimeoutError` if others leave it no turn, and `StorageError` for a disk that fails. Threads may share it. It
     belongs to the process that made it: a fork publishes nothing of it.
     """
 

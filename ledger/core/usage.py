@@ -18,7 +18,7 @@ from ledger.records import Content
 
 
 class VersionUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """The bytes of a version: of its files, stored for it, and of these needed by other versions too."""
+    """The bytes of a version: of its files, stored for it, and those stored that other versions need too."""
 
     claim: Claim
     logical: int
@@ -41,7 +41,7 @@ class ArtifactUsage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """The bytes of a ledger by artifact; ``stored`` counts what several share once."""
+    """The bytes of a ledger by artifact; ``stored`` counts once what several artifacts share."""
 
     artifacts: tuple[ArtifactUsage, ...]
     stored: int

@@ -53,7 +53,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Which version a side is, and where it comes from: when, by whom, and in which step of which run."""
+    """The version on one side, and where it comes from: when, by whom, and in which step of which run."""
 
     label: str
     id: str
@@ -66,8 +66,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
     """What differs from an old version to a new one.
 
-    ``has_same_content`` and ``files`` are ``None`` where that cannot be told; ``problems`` say why. Metadata is by the
-    keys that lead to a value through its groups.
+    ``has_same_content`` and ``files`` are ``None`` if that cannot be told; ``problems`` say why. ``metadata`` is keyed by
+    the keys that lead to a value through its groups.
     """
 
     old: Origin

@@ -173,7 +173,7 @@ class PipelineRun:
         self._record = record
         self._end = end
         self.is_recorded = is_recorded
-        """Whether the history has the run; one that has published nothing yet is known where it runs alone."""
+        """Whether the history has the run; one that has published nothing yet is known only where it runs."""
         # Seen at a revision, a run without an end was still running.
         self.is_interrupted = end is None and view.revision is None and is_orphaned(view.path, record.id)
         """Whether the run has no end, and none is to come: its process died, or could not record it."""

@@ -41,7 +41,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContentRepair(msgspec.Struct, frozen=True, kw_only=True):
-    """A content that can be made whole: with which objects, and a version that it is of."""
+    """A content that can be made whole: the objects that do so, and a version that has the content."""
 
     label: str
     content: Content
@@ -65,14 +65,14 @@ class RepairPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_enough(self) -> bool:
-        """Whether everything that is wrong can be mended, as far as that can be told before."""
+        """Whether everything that is wrong can be mended, as far as that is known before the repair."""
         beyond = ("history", "commit ", "refs/heads/", STORE_KEY)
         is_reached = all(each.object and not each.object.startswith(beyond) for each in self.problems)
         return is_reached and not (self.hopeless or self.history.lost)
 
 
 class Repaired(msgspec.Struct, frozen=True, kw_only=True):
-    """What a repair came to: where bad copies are kept, and what a check says now."""
+    """The result of a repair: where bad copies are kept, and what a check says now."""
 
     quarantine: Path
     report: Report

@@ -41,7 +41,7 @@ class BaseMaterializer:
     extra of this package brings the libraries. With ``SKIP_REGISTRATION`` a class claims no
     types: it is an unfinished base, or used only where it is asked for.
 
-    What the methods are given is by position, and of any type, so that a subclass may name and
+    The methods get their argument by position, and of any type, so that a subclass may name and
     annotate it as its own: ``def load(self, data_type: type[Route]) -> Route``.
     """
 
