@@ -67,7 +67,7 @@ _BY_HAND = (SaveType.MANUAL, SaveType.PREEXISTING)
 class Transaction:
     """Saves, tags and metadata that are published together when the ``with`` block ends well, or else not at all.
 
-    The end of the block raises `VersionExistsError` or `NameCollisionError` for what another writer has taken meanwhile,
+    The block's end raises `VersionExistsError` or `NameCollisionError` for what another writer has taken meanwhile,
     `LockTimeoutError` if others leave it no turn, and `StorageError` for a disk that fails. Threads may share it. It
     belongs to the process that made it: a fork publishes nothing of it.
     """
