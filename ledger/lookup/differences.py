@@ -66,7 +66,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
     """What differs from an old version to a new one.
 
-    ``has_same_content`` and ``files`` are ``None`` if that cannot be told; ``problems`` say why. ``metadata`` is keyed by
+    ``has_same_content`` and ``files`` are ``None`` if that cannot be told; ``problems`` say why. ``metadata`` goes by
     the keys that lead to a value through its groups.
     """
 

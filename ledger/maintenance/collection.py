@@ -54,8 +54,8 @@ class PackRewrite(msgspec.Struct, frozen=True, kw_only=True):
 class GcPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be rewritten and removed, and how many spare files are too young to go.
 
-    ``began`` is the time of the store's disk before anything was looked at, in seconds since 1970; minus infinity if the
-    disk can only be read.
+    ``began`` is the time of the store's disk before anything was looked at, in seconds since 1970; minus infinity if
+    the disk can only be read.
     """
 
     began: float

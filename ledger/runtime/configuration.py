@@ -26,8 +26,8 @@ from ledger.wording import shown_with_type
 class ArtifactConfig:
     """How an output is saved; stands beside its type: ``Annotated[T, ArtifactConfig(name="iris", tags=["raw"])]``.
 
-    ``name`` may hold the templates ``{date}`` and ``{time}`` and your own (``substitutions`` of `step`). ``version`` is a
-    custom version, or a number to take instead of the next one. ``run_metadata`` is a dict of plain values, and
+    ``name`` may hold the templates ``{date}`` and ``{time}`` and your own (``substitutions`` of `step`). ``version`` is
+    a custom version, or a number to take instead of the next one. ``run_metadata`` is a dict of plain values, and
     ``artifact_type`` wins over the materializer's. Every field is checked when the configuration is made; an unknown
     one is a ``TypeError``.
     """
