@@ -1,6 +1,6 @@
-"""What is written: inert structs, and the one canonical JSON form of them.
+"""The records of a ledger as inert structs, and their one canonical JSON form.
 
-Imports nothing above itself; decides nothing about where or when records are kept.
+Decides nothing about where or when records are kept.
 """
 
 from ledger.records.canonical import FORMAT, RECORD_LIMIT, decode, decode_compact, encode, encode_compact

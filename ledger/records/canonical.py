@@ -3,7 +3,7 @@
 Canonical JSON (specs/canonical-json.md): every record has exactly one byte form.
 The decoder refuses everything else by encoding again what it decoded, which
 catches duplicate keys, second spellings and trailing bytes at once. It never
-looks a name up, imports or evaluates anything.
+imports or evaluates anything that a record names.
 """
 
 import re
@@ -37,8 +37,8 @@ Shape = TypeVar("Shape")
 def encode(record: object) -> bytes:
     """The canonical bytes of a record, indented for people.
 
-    Raises `FormatError` where the record is too large or holds half a surrogate pair; whoever
-    builds a record has made sure of everything else (`ledger.records.metadata` for user values).
+    Raises `FormatError` where the record is too large or holds half a surrogate pair. Whoever
+    builds a record has already checked everything else (users' values: `ledger.records.metadata`).
     """
     data = msgspec.json.format(encode_compact(record), indent=2)
     if len(data) > RECORD_LIMIT:
@@ -85,10 +85,10 @@ def decode_compact(data: bytes, shape: type[Shape], *, where: str) -> Shape:
 
 
 def _decode_usual(data: bytes, shape: type[Shape]) -> Shape | None:
-    """The table in ``data`` where it is canonical, of this format, and all of it is known to ``shape``.
+    """The table in ``data`` if it is canonical, of this format, and has the fields of ``shape`` alone; else ``None``.
 
-    A fifth of the time of the long way, which says what is wrong with the others. Integers that other readers
-    would round are left to it as well.
+    This takes a fifth of the time of the full decoding, which the caller then tries, and which says what is wrong.
+    A table that may hold integers that other readers would round is left to it as well.
     """
     if get_origin(shape) is not None or not issubclass(shape, msgspec.Struct):
         return None
@@ -124,7 +124,7 @@ def _check_values(value: object, where: str, depth: int = 1) -> None:
 
 
 def _check_format(value: Any, where: str) -> None:
-    """Refuse a format that is not known here, before its form is judged: a later one may be written otherwise."""
+    """Refuse an unknown format before the form of the record is judged, since a later format may have another one."""
     number = value.get("format") if isinstance(value, dict) else None
     if type(number) is int and number > FORMAT:
         raise UnsupportedFormatError(
@@ -145,14 +145,14 @@ def _shaped(value: Any, shape: type[Shape], where: str) -> Shape:
     except msgspec.ValidationError as error:
         raise FormatError(f"{where}: {error}", where=where) from error
     for field in ("kind", "format"):
-        # The defaults are for who writes a record; one that is read has to have them itself.
+        # The defaults are for whoever writes a record; a record that is read must hold these fields itself.
         if field in getattr(shape, "__struct_fields__", ()) and field not in value:
             raise FormatError(f"{where}: Object missing required field `{field}`", where=where)
     return shaped
 
 
 def _first_difference(value: object, data: bytes) -> str:
-    """Where the canonical form of a decoded value and the bytes it came from part."""
+    """Where ``data`` first differs from the canonical form of ``value``, which was decoded from it."""
     expected = msgspec.json.format(_encoder.encode(value), indent=2)
     pairs = enumerate(zip(expected, data, strict=False))
     at = next((index for index, (left, right) in pairs if left != right), min(len(expected), len(data)))

@@ -30,11 +30,11 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a manifest says about bytes.
+    """What a manifest says about the bytes of its version.
 
-    Whole (``files`` and ``chunks``), or summed up (``file_count``) with the rest in the
-    store's table named by ``digest``. ``linked`` is the path, relative to the store, of
-    data that was registered in place.
+    Either everything (``files`` and ``chunks``), or only ``file_count``, with the rest in the
+    store's table that ``digest`` names. ``linked`` is the path, relative to the store, of data
+    that was registered in place.
     """
 
     digest: Digest

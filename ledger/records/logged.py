@@ -11,10 +11,9 @@ import msgspec
 
 
 class MetadataEntry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """One logged value, with when and by whom it was logged last.
+    """One logged value, and when and by whom it was last logged.
 
-    Compared, asked for its truth, made a number of, gone through and printed as its plain value, so that code may leave
-    `.value` out.
+    It compares, converts, iterates and prints as its plain value does, so that code may leave `.value` out.
     """
 
     value: Any
@@ -25,7 +24,7 @@ class MetadataEntry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return bool(self.value == raw_value(other))
 
     def __ne__(self, other: object) -> bool:
-        # The one that msgspec gives a struct compares identities.
+        # Without this, msgspec's own `__ne__` would compare identities.
         return not self == other
 
     def __hash__(self) -> int:
@@ -73,5 +72,5 @@ class MetadataEntry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 def raw_value(value: Any) -> Any:
-    """The value that an entry holds; anything else is its own."""
+    """The value that an entry holds; anything else as it is."""
     return value.value if isinstance(value, MetadataEntry) else value

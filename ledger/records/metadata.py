@@ -31,10 +31,10 @@ _VALUES = "values are str, int, float, bool, None, lists and dicts of these; sav
 _TO_LIST = "write its .tolist() if it is small, or save it as an artifact"
 _RENAME = "name the value in 1 to 255 characters"
 
-_ORDER = ("bool", "float", "str", "NoneType", "list", "dict")
+_TYPE_ORDER = ("bool", "float", "str", "NoneType", "list", "dict")  # in a set, behind its numbers; a float here is NaN
 
 Value = Any
-"""A normalised value: str, int, float, bool, None, list or dict of such."""
+"""A normalised value: str, int, float, bool, None, or a list or dict of these."""
 
 
 def normalise(metadata: object) -> dict[str, Value]:
@@ -88,7 +88,7 @@ def decode_values(value: Value) -> Value:
 
 
 def check_encoded(values: dict[str, Value], where: str) -> None:
-    """Raise `FormatError`, naming the record ``where`` they stand, for values that `decode_values` refuses."""
+    """Raise `FormatError` for values that `decode_values` refuses; ``where`` names their record."""
     try:
         decode_values(values)
     except ValueError as error:
@@ -138,7 +138,7 @@ def _normalise(value: object, path: tuple[str, ...]) -> Value:
 
 def _normalise_scalar(value: object, path: tuple[str, ...]) -> Value:  # noqa: PLR0911  # one line per type reads best
     if isinstance(value, Enum):
-        is_by_name = value.name and not isinstance(value.value, str)  # flags of no member have none
+        is_by_name = value.name and not isinstance(value.value, str)  # a flag without members has no name
         return value.name if is_by_name else _normalise(value.value, path)
     if isinstance(value, str):
         return _text(value, path)
@@ -154,7 +154,7 @@ def _normalise_scalar(value: object, path: tuple[str, ...]) -> Value:  # noqa: P
 
 
 def _moment(value: dt.date | dt.time, path: tuple[str, ...]) -> str:
-    """A date or time as ISO 8601; the one of pandas that stands for none is a date to `isinstance` alone."""
+    """A date or time as ISO 8601; refuses pandas' NaT, which is a date to `isinstance` but stands for no moment."""
     text = value.isoformat()
     if text == "NaT":
         raise _error(path, "a NaTType that is no moment is not metadata: NaT")
@@ -197,13 +197,13 @@ def _integer(number: int, path: tuple[str, ...]) -> int:
 
 
 def _sorted(values: Iterable[Value]) -> list[Value]:
-    """Sets in one order everywhere: numbers by value, else by type and text."""
+    """The members of a set, in the same order in every process: numbers by value, then the rest by type and text."""
     return sorted(values, key=lambda value: (_rank(value), value if _rank(value) == 0 else 0, str(value)))
 
 
 def _rank(value: Value) -> int:
     is_number = type(value) is int or (type(value) is float and not math.isnan(value))
-    return 0 if is_number else 1 + _ORDER.index(type(value).__name__)
+    return 0 if is_number else 1 + _TYPE_ORDER.index(type(value).__name__)
 
 
 def _error(path: tuple[str, ...], reason: str, hint: str = _VALUES) -> MetadataError:

@@ -94,7 +94,7 @@ def check_version(version: object) -> VersionString:
 
 
 def _digits_of(number: int) -> str:
-    """The digits of an int, or too many of them where Python would refuse to write them."""
+    """The digits of an int; of one so long that Python may refuse to write it, more zeros than a version may have."""
     return f"{number:d}" if abs(number) < 10**VERSION_LIMIT else "0" * (VERSION_LIMIT + 1)
 
 
@@ -119,7 +119,7 @@ def check_tags(tags: object) -> tuple[str, ...]:
 def check_given_tags(tags: object) -> tuple[str, ...]:
     """As `check_tags`, but ``None`` is refused: for calls that are about nothing but tags."""
     try:
-        each = iter(tags)  # type: ignore[call-overload]  # asking is the test: a numpy array may hold a single value
+        each = iter(tags)  # type: ignore[call-overload]  # the call is the test: numpy's arrays fail it without dimensions
     except TypeError:
         each = None
     if each is None or isinstance(tags, (str, bytes, Mapping)):

@@ -11,23 +11,23 @@ import sys
 from ledger.errors import ArgumentError, ArgumentTypeError
 from ledger.wording import shown_with_type
 
-_TRUTH_OF_NUMPY_1 = "numpy.bool_"
+_NUMPY_1_BOOL = "numpy.bool_"
 """The bool of numpy 1, which has an ``__index__`` (with a warning); that of numpy 2 has none."""
 
 
 def whole_number(value: object) -> int | None:
-    """The int that a value is, by ``__index__``; ``None`` for anything else, and for a bool, which is an answer."""
+    """The int that a value is, by ``__index__``; ``None`` for anything else, also for a bool, which counts nothing."""
     kind = type(value)
-    if kind is bool or not hasattr(kind, "__index__") or f"{kind.__module__}.{kind.__name__}" == _TRUTH_OF_NUMPY_1:
+    if kind is bool or not hasattr(kind, "__index__") or f"{kind.__module__}.{kind.__name__}" == _NUMPY_1_BOOL:
         return None
     try:
-        return operator.index(value)  # type: ignore[arg-type]  # asking is the test
+        return operator.index(value)  # type: ignore[arg-type]  # the call is the test
     except TypeError:
-        return None  # an array has the method too, and its number only if it holds a single one
+        return None  # an array has the method too, but a number only if it holds a single integer
 
 
 def check_limit(limit: object) -> int | None:
-    """How many things are wanted at most, or ``None`` for all; a number beyond any list is the largest one."""
+    """How many things a caller wants at most, ``None`` for all; one beyond any list's length becomes `sys.maxsize`."""
     if limit is None:
         return None
     number = whole_number(limit)
@@ -37,9 +37,9 @@ def check_limit(limit: object) -> int | None:
 
 
 def check_number(value: object, what: str) -> float:
-    """The number that a value is; one beyond every float is infinite. ``what`` it is for errors.
+    """A number as a float, infinite where it is too large for one; ``what`` names it in errors.
 
-    Raises `ArgumentTypeError` for anything else, and for a bool, which is an answer.
+    Raises `ArgumentTypeError` for anything else, also for a bool.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise ArgumentTypeError(f"{what} is a number, got {shown_with_type(value)}")

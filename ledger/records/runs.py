@@ -18,7 +18,7 @@ InputKind = Literal["step", "lookup", "external", "manual"]
 
 
 class VersionRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A version, wherever it may be found by now."""
+    """A version by artifact and id, which name it whatever its number is."""
 
     name: str
     id: VersionId
@@ -42,14 +42,14 @@ class StepOutput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of the code around a run: its Git commit, and whether it had changes beside it."""
+    """The state of the code around a run: its Git commit, and whether tracked files had changes."""
 
     commit: str | None
     dirty: bool | None
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What was started."""
+    """The beginning of a run: what was started, by whom, with which parameters."""
 
     id: str
     pipeline: str

@@ -88,7 +88,7 @@ class RenumberedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of a kind that came later than this program: kept, and skipped."""
+    """An event of a kind that only later programs know; it is kept, and skipped."""
 
     id: EventId
     kind: str
