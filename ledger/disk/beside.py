@@ -1,4 +1,4 @@
-"""A folder in which something is made before it gets its name, beside its place."""
+"""A folder beside a target, in which the target is made before it is renamed into its place."""
 
 import contextlib
 import fcntl
@@ -15,19 +15,19 @@ _LEAD = ".ledger-"
 
 @contextlib.contextmanager
 def folder_beside(target: str | os.PathLike[str]) -> Iterator[str]:
-    """A new folder beside a target, in which the target is made before it is renamed. Raises plain ``OSError``.
+    """A new folder beside a target, removed when the block ends unless it was renamed. Raises plain ``OSError``.
 
-    What is left of the folder is removed when the block ends. On one machine its name depends only on the target, so
-    that what a killed program left is removed by the next one that makes the same; while a living one is at it, another
-    name is used. The name also depends on the machine, since locks may not be seen across a shared file system.
+    Its name depends on the target and the machine alone. So if a program is killed, the next one that makes the same
+    target on this machine finds its folder and removes it; while the first one lives, the second takes a random name.
+    The machine counts because another one that shares the file system may not see the lock of a living program.
     """
     parent, name = os.path.split(target)
     maker = hashlib.sha256(os.fsencode(f"{name}\0{os.uname().nodename}")).hexdigest()
     path = os.path.join(parent, _LEAD + maker[:16])
-    held = _make(path)
+    held = _make_anew(path)
     if held is None:
         path = os.path.join(parent, fresh_name(_LEAD))
-        held = _new(path)
+        held = _make(path)
     try:
         yield path
     finally:
@@ -36,11 +36,11 @@ def folder_beside(target: str | os.PathLike[str]) -> Iterator[str]:
         held.let_go()
 
 
-def _make(path: str) -> OwnFile | None:
-    """Make a folder anew and hold it; ``None`` where somebody else does, or where nobody can tell."""
+def _make_anew(path: str) -> OwnFile | None:
+    """Make a folder and hold it, after removing a dead program's; ``None`` where a living one may hold it."""
     for _ in range(2):
         with contextlib.suppress(FileExistsError):
-            return _hold(_new(path), path, is_new=True)
+            return _hold(_make(path), path, is_new=True)
         with contextlib.suppress(OSError):
             left = _hold(_open(path), path, is_new=False)
             if left is None:
@@ -50,7 +50,7 @@ def _make(path: str) -> OwnFile | None:
     return None
 
 
-def _new(path: str) -> OwnFile:
+def _make(path: str) -> OwnFile:
     """Make a folder and open it."""
     os.mkdir(path)
     try:
@@ -61,7 +61,10 @@ def _new(path: str) -> OwnFile:
 
 
 def _hold(folder: OwnFile, path: str, *, is_new: bool) -> OwnFile | None:
-    """A folder, locked until its holder lets go or dies; a new one is its maker's where there are no locks, too."""
+    """Lock a folder until its holder lets go or dies; ``None``, and the folder closed, where that fails.
+
+    A new folder belongs to its maker also where the file system has no locks.
+    """
     try:
         fcntl.flock(folder.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         is_held = _is_at(path, folder)

@@ -1,7 +1,7 @@
 """Paths as users and their surroundings give them.
 
-Checked here before the operating system is asked: Python's own errors for what is no path name neither the argument
-nor what to do instead.
+They are checked here before the operating system is asked, because Python's own error for a bad path says neither
+which argument is wrong nor what to do instead.
 """
 
 import os
@@ -34,7 +34,7 @@ def given_path(path: object, what: str) -> Path:
 
 
 def given_text(path: object, what: str) -> str:
-    """A path or URL as text; ``what`` it is for errors.
+    """A path or URL as text; ``what`` names it in errors.
 
     Raises `ArgumentTypeError` for anything but a str or a path object of one, and `ArgumentError` for a text
     that no file system takes.
@@ -48,12 +48,12 @@ def given_text(path: object, what: str) -> str:
 
 
 def absolute(path: Path) -> Path:
-    """The path as it is from the working directory; raises `StorageError` where that folder has been removed."""
+    """The path made absolute from the working directory; raises `StorageError` where that has been removed."""
     return path if path.is_absolute() else working_directory() / path
 
 
 def working_directory() -> Path:
-    """Where this process is; raises `StorageError` where that folder has been removed."""
+    """The working directory of this process; raises `StorageError` where it has been removed."""
     try:
         return Path.cwd()
     except OSError as cause:
@@ -63,10 +63,10 @@ def working_directory() -> Path:
 
 
 def users_folder(environment: Mapping[str, str], variable: str, otherwise: str) -> Path:
-    """The user's folder that a variable of XDG's names, else one in the home directory.
+    """The user's folder that an XDG variable names, else ``otherwise`` in the home directory.
 
     A relative path is passed over, as XDG asks: it would be another folder wherever the user works. A user without a
-    home, such as the number that a container runs as, has a folder among the temporary files.
+    home, such as the bare number that a container runs as, gets a folder among the temporary files.
     """
     named = environment.get(variable, "")
     if os.path.isabs(named):

@@ -1,6 +1,6 @@
-"""Holds on a file, which tell other processes that somebody is there; gone with the process that has them.
+"""Holds on a file, which tell other processes that the holder is alive: a hold ends at the latest with its process.
 
-Not the writers' lock: any number of writers may have a `Hold` at once.
+A hold is not the writers' lock: any number of writers may have a `Hold` at once.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from ledger.system_errors import storage_error
 
 _POLL_SECONDS = 0.01
 _COURTESY_SECONDS = 2.0
-"""How long a new `Hold` gives way to one who waits to be alone; no longer, as that one may depend on this one."""
+"""How long a new `Hold` gives way to whoever waits to be alone; no longer, as the two may depend on each other."""
 
 _WAITING = ".wanted"
 """The suffix of a second file, which shows that somebody waits to be alone with the first."""
@@ -29,10 +29,9 @@ _WAITING = ".wanted"
 class Hold:
     """A shared hold on a file: while anybody has one, `alone` waits.
 
-    It costs a writer three system calls and lets any number of writers in at once. A new hold gives way to one who
-    waits to be alone, since writers that follow each other would leave no gap. It ends with `let_go`, at the latest
-    when this object or its process ends. Where the file system has no such locks, or there is no such file, nothing is
-    held.
+    It costs a writer three system calls and lets any number of writers in at once. A new hold gives way to whoever
+    waits to be alone, since writers whose holds overlap would leave no gap. It ends with `let_go`, at the latest when
+    this object or its process ends. Where the file system has no locks, or the file does not exist, nothing is held.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, *, timeout: float) -> None:
@@ -47,7 +46,7 @@ class Hold:
             _flock(self._file, fcntl.LOCK_SH, path, timeout)
 
     def is_in_place(self) -> bool:
-        """Whether the file that is held still lies at its path; so it does where nothing is held."""
+        """Whether the file that is held still lies at its path; true where nothing is held."""
         if self._path is None or self._file is None or self._file.descriptor < 0:
             return True
         there = status_of(self._path)
@@ -79,8 +78,8 @@ def alone(path: str | os.PathLike[str], *, timeout: float) -> Iterator[None]:
 def hold_file(path: Path, data: bytes) -> Iterator[None]:
     """Make and hold a file that tells others that this process lives; raises plain ``OSError`` where that fails.
 
-    Whoever finds ``data`` in it can rely on what `is_abandoned` says. Not the writers' lock: nobody waits for it, and
-    its holder takes it away in the end.
+    The file is locked before ``data`` is written, so whoever finds ``data`` in it can rely on `is_abandoned`. Nobody
+    waits for this lock. The caller removes the file.
     """
     file = OwnFile(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
     try:
@@ -88,7 +87,7 @@ def hold_file(path: Path, data: bytes) -> Iterator[None]:
             fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             write_all(file.descriptor, data)
         except BaseException:
-            remove_if_there(path)  # others would take it for one that is held
+            remove_if_there(path)  # else others would take it for a file that is held
             raise
         yield
     finally:
@@ -98,14 +97,14 @@ def hold_file(path: Path, data: bytes) -> Iterator[None]:
 def hold_open_file(descriptor: int) -> None:
     """Hold an open file until it is closed, so that `is_abandoned` tells whether its writer lives.
 
-    Where that cannot be, nothing is held.
+    Where it cannot be locked, nothing is held.
     """
     with contextlib.suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether a file lies there that its holder left by dying."""
+    """Whether a file lies there whose holder has died."""
     try:
         file = OwnFile(path, READ_ONLY)
     except OSError:
@@ -113,7 +112,7 @@ def is_abandoned(path: Path) -> bool:
     try:
         # A shared lock, so that two who ask at once do not take each other for the holder.
         fcntl.flock(file.descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return os.fstat(file.descriptor).st_nlink > 0  # else its holder has just taken it away
+        return os.fstat(file.descriptor).st_nlink > 0  # else its holder has just removed it
     except OSError:
         return False
     finally:
@@ -122,7 +121,7 @@ def is_abandoned(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _waiting_openly(path: Path) -> Iterator[None]:
-    """A block in which a file tells newcomers that somebody waits; where none can be made, the wait may be long."""
+    """A block in which a file tells newcomers that somebody waits; if it cannot be made, the wait may be long."""
     if is_abandoned(path):
         remove_if_there(path)
     with contextlib.ExitStack() as stack:
@@ -135,7 +134,7 @@ def _waiting_openly(path: Path) -> Iterator[None]:
 
 
 def _give_way(path: str) -> None:
-    """Wait a while if somebody waits to be alone; what a dead one left is passed over."""
+    """Wait a while if somebody waits to be alone; the file of a process that died waiting is passed over."""
     deadline = time.monotonic() + _COURTESY_SECONDS
     while os.path.lexists(path) and not is_abandoned(Path(path)) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
@@ -168,7 +167,7 @@ def _flock(file: OwnFile, kind: int, path: str | os.PathLike[str], timeout: floa
             time.sleep(_POLL_SECONDS)
         except OSError as error:
             if kind == fcntl.LOCK_SH and error.errno in (errno.ENOLCK, errno.ENOTSUP):
-                return  # whoever wants to be alone here will be refused
+                return  # safe without a hold: `alone` fails here as well
             raise storage_error(error, path, "lock") from error
         else:
             return
@@ -182,6 +181,6 @@ def _holders(file: OwnFile) -> str:
         locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     except OSError:
         locks = []
-    # Those of another namespace have no pid here.
+    # The pid is 0 for a process of another namespace.
     pids = sorted({int(pid) for _, kind, _, _, pid, where, *_ in locks if kind == "FLOCK" and where == place} - {0})
     return f"pid {', '.join(map(str, pids))} on {os.uname().nodename}" if pids else "other processes"

@@ -28,14 +28,14 @@ _POLL_SECONDS = 0.01
 _HOLDER_LIMIT = 4096  # bytes of the file that are read: pid and host take far fewer
 _HOLDER = re.compile(rb"pid ([0-9]{1,9}) on (.+)")
 _LEFT = b"was"
-"""In the place of ``pid``: that process may live, and has left what it was doing half-done."""
+"""Written over ``pid`` by a holder that was interrupted: it may live on, but has left its work half-done."""
 
 
 class HeldLock:
-    """A lock that this process holds until the ``with`` block ends, or until it is forgotten.
+    """A lock that this process holds until the ``with`` block ends, or until this object is garbage.
 
     The holder's name stands in the file meanwhile. ``holder_died`` says whether the last holder surely died while
-    holding it, in which case what it was doing may lie about half-done.
+    holding the lock, in which case it may have left its work half-done.
     """
 
     def __init__(self, file: OwnFile, waited_for: "BaseFileLock | None" = None) -> None:
@@ -51,10 +51,10 @@ class HeldLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            # Also after a failure: whoever raised it has cleaned up behind itself.
+            # An ordinary error counts as a proper end: the code that raised it has cleaned up.
             if kind is None or issubclass(kind, Exception):
-                # Where this fails, the name stays, and the next writer looks for what a dead one left: no reason to
-                # fail a save that is durable.
+                # If this fails, the name stays, and the next writer looks for what a dead one left: that is no reason
+                # to fail a save that is durable.
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._file.descriptor, 0)
             else:
@@ -63,20 +63,20 @@ class HeldLock:
             self.let_go()
 
     def tell_half_done(self) -> None:
-        """Let the next holder take this one for dead: what was done under the lock may lie about half-done."""
+        """Let the next holder take this one for dead, because its work may be left half-done."""
         with contextlib.suppress(OSError):
             os.pwrite(self._file.descriptor, _LEFT, 0)
 
     def let_go(self) -> None:
-        """Release the lock, and leave what stands in the file."""
-        # What was done under the lock is done and durable; the kernel lets go at the latest when this process ends.
+        """Release the lock, and leave the content of the file as it is."""
+        # An error here is ignored: the work is done and durable, and the kernel releases the lock with the process.
         self._file.let_go()
         if self._waited_for is not None:
             with contextlib.suppress(OSError):
                 self._waited_for.release()
 
     def __del__(self) -> None:
-        # An interrupt may come before the ``with`` block begins, or before there is anything to let go of.
+        # An interrupt may come before the ``with`` block begins, or even before `__init__` has set the attributes.
         with contextlib.suppress(AttributeError):
             self.let_go()
 
@@ -111,8 +111,8 @@ class LockFile:
             except BlockingIOError:
                 return None
             except BaseException:
-                # The interrupt may come once the lock is taken; whoever handles it keeps this frame, and may want the
-                # lock.
+                # An interrupt may come once the lock is taken. While it is handled, this frame and the file stay alive,
+                # and the handler may want the lock.
                 file.let_go()
                 raise
         return self._signed(HeldLock(file))
@@ -128,7 +128,7 @@ class LockFile:
         return held
 
     def timed_out(self, timeout: float) -> LockTimeoutError:
-        """The error of whoever waited in vain: it names the holder."""
+        """The error for whoever has waited in vain; it names the holder."""
         holder = read_file(self.path, length=_HOLDER_LIMIT).decode(errors="replace") or "another process"
         return LockTimeoutError(
             f"the ledger is locked: waited {timeout:g} s for {self.path}, held by {holder}",
@@ -138,7 +138,7 @@ class LockFile:
         )
 
     def _wait(self, timeout: float) -> HeldLock | None:
-        """The lock, held, as soon as that can be; ``None`` after ``timeout`` seconds."""
+        """The lock, held, as soon as it is free; ``None`` if it is not within ``timeout`` seconds."""
         from filelock import FileLock, Timeout
 
         lock = FileLock(self.path, poll_interval=_POLL_SECONDS, thread_local=False, is_singleton=False)
@@ -172,10 +172,10 @@ class LockFile:
 
 @contextlib.contextmanager
 def locks_end_here() -> Iterator[None]:
-    """A block that no lock outlives, also where Ctrl-C comes when one is taken, and in no ``with`` block yet.
+    """A block that no lock outlives, even if Ctrl-C comes between the taking of a lock and its ``with`` block.
 
-    Only the frames of the interrupt hold it then, and they stay while the interrupt is kept, which a notebook does
-    until the next error.
+    Only the frames of the interrupt refer to the lock then. A notebook keeps the interrupt until the next error, so
+    its frames are cleared.
     """
     try:
         yield
@@ -189,7 +189,7 @@ def locks_end_here() -> Iterator[None]:
 
 
 def _may_live(holder: bytes) -> bool:
-    """Whether a holder's name is that of a process that lives, or of another machine, which may not share the lock."""
+    """Whether the holder that the file names may live: here, or on another machine, which may not share the lock."""
     named = _HOLDER.fullmatch(holder)
     if named is None:
         return False

@@ -10,7 +10,7 @@ from ledger.forks import UNFORKED, tell_of_forks
 
 
 class OwnFile:
-    """An open file for flock: what is locked by it is free again when this process ends, whatever forks it has made.
+    """An open file to be locked by flock; the lock ends with this process, even if children that it forked live on.
 
     A flock belongs to the open file, which a forked child shares. So the child closes it before it does anything else.
     Raises plain ``OSError``.
@@ -19,14 +19,14 @@ class OwnFile:
     descriptor = -1
 
     def __init__(self, path: str | os.PathLike[str], flags: int) -> None:
-        with UNFORKED:  # a fork between opening and knowing would keep it
+        with UNFORKED:  # a child forked before the descriptor is known would keep the file open
             tell_of_forks(self)
             self.descriptor = os.open(path, flags | os.O_CLOEXEC, MODE)
 
     def let_go(self) -> None:
         """Release what is locked, and close the file; a second time is no error."""
         if self.descriptor >= 0:
-            # Unlocked before it is closed: wherever an interrupt comes, it is free, or `__del__` frees it.
+            # It is unlocked before it is closed, so that wherever an interrupt comes, it is free or `__del__` frees it.
             with contextlib.suppress(OSError):
                 fcntl.flock(self.descriptor, fcntl.LOCK_UN)
             self.after_fork()

@@ -32,12 +32,12 @@ _OTHER_LOCALE = "set a locale of UTF-8, or PYTHONUTF8=1"
 def storage_errors(path: str | os.PathLike[str], doing: str) -> Iterator[None]:
     """A block whose operating system errors are reported as `StorageError` with the path.
 
-    So is a name that the encoding of file names here does not have.
+    A name that the encoding of file names here cannot express is reported in the same way.
     """
     try:
         yield
     except LedgerError:
-        raise  # several of them are OSErrors too, and say more already
+        raise  # some of these are OSErrors too, and already say more
     except OSError as error:
         raise storage_error(error, path, doing) from error
     except UnicodeEncodeError as error:
@@ -60,7 +60,7 @@ def refuse_unread_name(name: str, folder: str | os.PathLike[str]) -> None:
 
 
 def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
-    """The descriptor and the status of a file, for reading; raises plain ``OSError``, also where it is no file."""
+    """The descriptor and the status of a file, for reading; raises plain ``OSError``, also for what is not regular."""
     descriptor = os.open(path, READ_ONLY)
     try:
         status = os.fstat(descriptor)
@@ -78,7 +78,7 @@ def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
 def read_file(path: str | os.PathLike[str], *, start: int = 0, length: int | None = None, most: int = LARGEST) -> bytes:
     """The bytes of a file, or of a part of it; a negative ``start`` counts from its end.
 
-    One of more than ``most`` bytes is not read as a whole: with holes, it may be of any size and take no room.
+    A file of more than ``most`` bytes is not read as a whole: one with holes may have any size and take no room.
 
     Raises ``FileNotFoundError`` as it is, so that the caller says what is missing,
     and ``StorageError`` for everything else, also for what is no regular file.
@@ -107,7 +107,8 @@ def status_of(path: str | os.PathLike[str]) -> os.stat_result | None:
 def mode_of(path: str | os.PathLike[str], *, follow: bool = True) -> int:
     """What a path is and who may use it, as ``stat`` says it; 0 only where the system says that nothing is there.
 
-    ``os.path.exists`` and its kin, from Python 3.14 on those of ``Path`` as well, call what they cannot look at absent.
+    ``os.path.exists`` and its kin, from Python 3.14 on those of ``Path`` as well, report what they cannot look at as
+    absent.
     """
     with storage_errors(path, "read"):
         try:
@@ -132,16 +133,16 @@ def is_link(path: str | os.PathLike[str]) -> bool:
 
 
 def link_on_way(folder: str | os.PathLike[str], path: str) -> str:
-    """The first part of a relative path below a folder that is a symbolic link; empty where none is."""
+    """The beginning of a relative path below a folder, up to the first symbolic link on it; empty without a link."""
     parts = path.split("/")
     ways = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
     return next((way for way in ways if is_link(f"{os.fspath(folder)}/{way}")), "")
 
 
 def links_below(folder: str | os.PathLike[str], enters: Callable[[str], bool]) -> Iterator[str]:
-    """The relative paths of the symbolic links below a folder, in those folders there that ``enters`` says yes to.
+    """The relative paths of the symbolic links in a folder, and in those folders below it that ``enters`` accepts.
 
-    No link is followed; folders that vanish meanwhile have none.
+    No link is followed; a folder that vanishes meanwhile has none.
     """
     waiting = [""]
     while waiting:
@@ -156,9 +157,9 @@ def links_below(folder: str | os.PathLike[str], enters: Callable[[str], bool]) -
 
 @contextlib.contextmanager
 def open_folder(path: str | os.PathLike[str]) -> Iterator[int]:
-    """A folder's descriptor, by which what is in it is found without a walk along its path; raises ``OSError``.
+    """A folder's descriptor, by which files in it are found without a walk along its path.
 
-    A folder, and no symbolic link to one.
+    Raises ``OSError``, also for a symbolic link to a folder.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -178,7 +179,7 @@ def names_in(folder: str | os.PathLike[str]) -> list[str]:
 
 
 def walk(folder: str | os.PathLike[str], *, topdown: bool = True) -> Iterator[tuple[str, list[str], list[str]]]:
-    """What ``os.walk`` yields of a folder, empty where there is none; `StorageError` for one that cannot be listed."""
+    """What ``os.walk`` yields; nothing where there is no such folder, `StorageError` for one that cannot be listed."""
     return os.walk(folder, topdown, _refuse_unlisted)
 
 
@@ -198,7 +199,7 @@ def _refuse_unlisted(error: OSError) -> None:
 
 
 def _read_opened(path: str | os.PathLike[str], start: int, length: int | None, most: int) -> bytes:
-    """What `read_file` gives; raises plain ``OSError``."""
+    """One attempt of `read_file`; raises plain ``OSError``."""
     descriptor, status = open_regular(path)
     try:
         if length is None and start >= 0 and status.st_size > most:
@@ -211,7 +212,7 @@ def _read_opened(path: str | os.PathLike[str], start: int, length: int | None, m
 
 
 def _read_up_to(descriptor: int, length: int | None) -> bytes:
-    """Read to the end or to a length, whatever short reads the system serves."""
+    """Read to the end or to a length, however little the system gives at a time."""
     pieces: list[bytes] = []
     left = length
     while left is None or left > 0:

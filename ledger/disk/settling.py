@@ -11,7 +11,7 @@ from ledger.disk.writing import write_file
 from ledger.enums import Durability
 
 _MOST_BY_THEMSELVES = 64
-"""Files that are synced one after another: of many more, writing all that the system holds back takes less time."""
+"""Most files that are synced one by one: for more, it is quicker to write all that the system holds back."""
 
 
 def settle(mark: Path) -> None:
@@ -30,16 +30,16 @@ def settle(mark: Path) -> None:
 
 
 def settle_file(path: str | os.PathLike[str]) -> None:
-    """Make a file durable that is about to be relied on, and its name.
+    """Make a file and its name durable, before something relies on it.
 
-    Whoever put it there may write without fsync and have published nothing yet, or have died before its folder was
-    synced.
+    Whoever put it there may have died before its folder was synced, or may write without fsync and have published
+    nothing yet, and so have left no mark (`settle`).
     """
     settle_files([path], [os.path.dirname(path) or "."])
 
 
 def settle_files(files: Iterable[str | os.PathLike[str]], folders: Iterable[str | os.PathLike[str]]) -> None:
-    """Make files durable that are about to be relied on, and the names in some folders."""
+    """Make files durable, before something relies on them, and the names in some folders."""
     if current_durability() is not Durability.FULL:
         return
     each = list(files)
@@ -53,7 +53,7 @@ def settle_files(files: Iterable[str | os.PathLike[str]], folders: Iterable[str 
 
 
 def sync_by_itself(path: str | os.PathLike[str]) -> None:
-    """Make the bytes of a file durable; only ``fsync`` says of a file that was just written whether some were lost."""
+    """Make the bytes of a file durable; unlike ``sync``, this ``fsync`` says whether any that were written are lost."""
     with storage_errors(path, "sync"):
         descriptor, _ = open_regular(path)
         try:

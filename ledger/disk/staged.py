@@ -1,7 +1,7 @@
 """A file that is written in parts before its name is known.
 
-Owns the way of such a file from its temporary name to its own, and that it is gone where nobody gives it one. What is
-whole in memory and knows its name is written by `write_file`.
+Owns the step from its temporary name to its own, and its removal if it never gets one. A file that is whole in memory
+and whose name is known is written by `write_file`.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _MOST_VECTORS = 512  # parts of one call; systems allow 1,024
 class StagedFile:
     """A file that is written in parts, from any thread, and gets its name when it is whole.
 
-    Until then it has a temporary name in ``folder``, which goes with it where it is dropped or forgotten.
+    Until then it has a temporary name in ``folder``; if it is dropped or forgotten, it is removed.
     """
 
     def __init__(
@@ -36,17 +36,17 @@ class StagedFile:
             with storage_errors(self._named, "write"):
                 self._descriptor = os.open(self.path, flags, MODE)
         except BaseException:
-            remove_if_there(self.path)  # an interrupt came when it was made
+            remove_if_there(self.path)  # an interrupt may come when the file is there already
             raise
 
     def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
-        """Write some parts one after another from ``start`` on; the disk begins with them at once."""
+        """Write some parts one after another from ``start`` on; the system begins to write them to the disk at once."""
         with storage_errors(self._named, "write"):
             stop = write_parts(self._descriptor, start, parts)
         begin_sync(self._descriptor, start, stop - start)
 
     def holds_what(self, other: str | os.PathLike[str]) -> bool:
-        """Whether another file has the same bytes; one that cannot be read has not."""
+        """Whether another file has the same bytes; false if it cannot be read."""
         try:
             descriptor, status = open_regular(other)
             try:
@@ -82,7 +82,7 @@ class StagedFile:
             self._close()
 
     def drop(self) -> None:
-        """Remove the file, unless it was published; a fork leaves it to the process that has made it."""
+        """Remove the file, unless it was published; a fork leaves it to the process that made it."""
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):  # nothing that was written has to last
                 self._close()
@@ -119,14 +119,14 @@ def stage_together(files: Sequence[tuple[str, bytes]], *, temporary: str) -> Non
 
 
 def write_parts(descriptor: int, start: int, parts: Sequence[bytes | memoryview]) -> int:
-    """Write parts one after another into an open file, from ``start`` on; where they end. Raises plain ``OSError``."""
+    """Write parts one after another into an open file, and say where they end. Raises plain ``OSError``."""
     for first in range(0, len(parts), _MOST_VECTORS):
         start = _write_at(descriptor, start, parts[first : first + _MOST_VECTORS])
     return start
 
 
 def _write_at(descriptor: int, start: int, parts: Sequence[bytes | memoryview]) -> int:
-    """Write parts at a place of a file, however little the system takes at a time; where they end."""
+    """Write parts into a file, however little the system takes at a time, and say where they end."""
     left = [memoryview(part) for part in parts if len(part)]
     while left:
         count = os.pwritev(descriptor, left, start)

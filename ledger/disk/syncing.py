@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from ledger.enums import Durability
 from ledger.system_errors import storage_error
 
-# Shared folders of virtual machines and 9p have no fsync for folders: how long names last is up to that system.
+# Shared folders of virtual machines and 9p have no fsync for folders: when names become durable is up to that system.
 _NOT_FOR_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP})
 
 # macOS: fsync leaves bytes in the drive's cache, and this call flushes that as well; some file systems lack it.
@@ -26,7 +26,7 @@ _durability = ContextVar("durability", default=Durability.FULL)
 
 @contextlib.contextmanager
 def durability(asked: Durability) -> Iterator[None]:
-    """A block whose writes are as durable as is asked; threads that it gives work to have to be given its context."""
+    """A block whose writes are as durable as ``asked``; a thread that works for it has to be given its context."""
     before = _durability.set(asked)
     try:
         yield
@@ -35,7 +35,7 @@ def durability(asked: Durability) -> Iterator[None]:
 
 
 def current_durability() -> Durability:
-    """How durable writes are here."""
+    """How durable writes are in this context."""
     return _durability.get()
 
 
@@ -48,11 +48,11 @@ def sync_file(descriptor: int) -> None:
 def begin_sync(descriptor: int, start: int, size: int) -> None:
     """Let the system write a part of an open file to the disk now, without waiting, so that `sync_file` finds little.
 
-    A hint: what is durable, and which errors there were, only `sync_file` says.
+    It is only a hint: `sync_file` alone says what is durable, and which errors there were.
     """
     if _durability.get() is Durability.FULL and hasattr(os, "posix_fadvise"):
         with contextlib.suppress(OSError):
-            # On its way to being "not needed" what is dirty has to be written; it stays in memory meanwhile.
+            # Before the system drops what is "not needed", it has to write it; what is not written yet stays in memory.
             os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_DONTNEED)
 
 

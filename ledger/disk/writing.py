@@ -1,7 +1,7 @@
 """Durable writes: a file appears under its name whole or not at all.
 
 Temporary name, write, fsync, rename, fsync of the directory. Only what can be made again, or what nobody reads
-yet, is written in place. Where a write fails its temporary file goes, and the caller starts afresh.
+yet, is written in place. Where a write fails, its temporary file is removed, and the caller starts afresh.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from ledger.system_errors import storage_error
 
 TEMPORARY_PREFIX = "tmp_"
 _TEMPORARY = re.compile(rf"{TEMPORARY_PREFIX}[0-9a-f]{{16}}")
-# AFS says EXDEV, as it links only within one folder; where it is true, renaming says so again.
+# AFS says EXDEV because it links only within one folder; if the disks do differ, the rename that follows says so again.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
 # Opening a fifo would wait for its reader without O_NONBLOCK.
@@ -43,8 +43,8 @@ def write_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]
 def create_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> bool:
     """Put a file in place, durably and whole, unless there is one of that name; says whether it was put.
 
-    Of any number of processes that do so at once, one puts its file. On file systems without hard links the last of
-    those that saw none does.
+    Of any number of processes that do so at once, one puts its file. On file systems without hard links, several that
+    saw none may each put theirs, and the last one stays.
     """
     target = os.fspath(path)
     staging = os.path.join(os.path.dirname(target), fresh_name())
@@ -55,7 +55,7 @@ def create_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview
             is_put = name_first(staging, target)
         finally:
             remove_if_there(staging)
-    # Also where another one's file is there: whoever put it may have died before this.
+    # Also if another process put its file: it may have died before it synced the directory.
     sync_directory(os.path.dirname(target) or ".")
     return is_put
 
@@ -65,8 +65,7 @@ def stage_file(
 ) -> None:
     """Put a file in place, its bytes durable, its name not yet: the caller syncs the directory.
 
-    For several files of one directory, which then need one `sync_directory`. ``temporary`` is the prefix of the
-    temporary name.
+    So several files of one directory need only one `sync_directory`. ``temporary`` is the prefix of the temporary name.
     """
     target = os.fspath(path)
     staging = os.path.join(os.path.dirname(target), fresh_name(temporary))
@@ -102,9 +101,9 @@ def write_derived_file(path: str | os.PathLike[str], data: bytes | memoryview) -
 
 
 def write_new_file(path: str, parts: Iterable[bytes | memoryview], *, mode: int = MODE) -> os.stat_result:
-    """Create a file that must not exist, write and fsync it, and tell which one it is; raises plain ``OSError``.
+    """Create a file that must not exist, write and fsync it, and return its status; raises plain ``OSError``.
 
-    Nothing is left behind where it fails, except where it existed before.
+    Where this fails, no file is left behind, unless it existed before.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
     try:
@@ -122,16 +121,17 @@ def write_new_file(path: str, parts: Iterable[bytes | memoryview], *, mode: int 
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
-    """Write to an open file, whatever short writes the system takes; raises plain ``OSError``."""
+    """Write to an open file, however little the system takes at a time; raises plain ``OSError``."""
     view = memoryview(data)
     while view.nbytes:
         view = view[os.write(descriptor, view) :]
 
 
 def patch_file(path: str | os.PathLike[str], pieces: Sequence[tuple[int, bytes]], *, durably: bool) -> None:
-    """Write pieces at their places into a file that nobody reads yet, made if need be; it ends with the last piece.
+    """Write pieces at their places into a file that nobody reads yet, and cut it off after the last of them.
 
-    Only with ``durably`` are they on the disk when this returns. A link is not followed, and no fifo waited for.
+    The file is made if need be. Only with ``durably`` are the pieces on the disk when this returns. A link is not
+    followed, and no fifo waited for.
     """
     with storage_errors(path, "write"):
         descriptor = os.open(path, os.O_CREAT | _INTO, MODE)
@@ -150,8 +150,8 @@ def patch_file(path: str | os.PathLike[str], pieces: Sequence[tuple[int, bytes]]
 def add_to_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Add to the end of a file that exists, in one piece, for what can be made again: nothing is synced.
 
-    The system keeps the pieces of several processes apart. One that does not fit is a `StorageError`,
-    and a part of it may stay. A link is not followed, and no fifo waited for.
+    The system keeps what several processes add apart. If ``data`` does not fit, `StorageError` is raised, and a part
+    of it may stay. A link is not followed, and no fifo waited for.
     """
     with storage_errors(path, "write"):
         descriptor = os.open(path, os.O_APPEND | _INTO)
@@ -173,18 +173,18 @@ def scratch_file(folder: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def unnamed_copy(blocks: Iterable[bytes | memoryview]) -> BinaryIO:
-    """A file without a name, where temporary files go, that holds some bytes; gone once it is closed."""
+    """A file that holds some bytes, without a name, where temporary files go; it is gone once it is closed."""
     import tempfile
 
     writing = partial(storage_errors, temporary_folder(), "write a temporary file in")
     with writing():
-        copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller's
+        copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
     try:
         for block in blocks:
             with writing():
                 copy.write(block)
         with writing():
-            copy.seek(0)  # nothing stays in memory
+            copy.seek(0)  # this writes out the buffer as well, so that a full disk is noticed here
     except BaseException:
         copy.close()
         raise
@@ -205,9 +205,9 @@ def make_directory(path: str | os.PathLike[str]) -> None:
 
 
 def refuse_linked(folder: str | os.PathLike[str]) -> None:
-    """Raise `StorageError` where a link is in the place of a folder of a ledger, in which files have well-known names.
+    """Raise `StorageError` for a folder of a ledger that is a symbolic link; the files in it have well-known names.
 
-    A ledger may come from anybody: where the link leads, files of such names are the user's own.
+    A ledger may come from anybody, and where its link leads, files of these names may be the user's own.
     """
     if is_link(folder):
         raise StorageError(
@@ -231,7 +231,7 @@ def move_file(source: str | os.PathLike[str], target: Path) -> None:
 
 
 def link_file(path: str | os.PathLike[str], target: Path) -> None:
-    """Give a file, or a link as it is, a second name on the same disk, durably; where that cannot be, only that one."""
+    """Give a file, or a link itself, a second name on the same disk, durably; without hard links, move it there."""
     make_directory(target.parent)
     try:
         os.link(path, target, follow_symlinks=False)
@@ -243,9 +243,9 @@ def link_file(path: str | os.PathLike[str], target: Path) -> None:
 
 
 def name_first(staging: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
-    """Give a file, or a link as it is, a name that nothing may have yet; says whether it got it.
+    """Give a file, or a link itself, a new name unless something has that name; says whether it got it.
 
-    It may keep the other name, too. Not durable yet; raises plain ``OSError``.
+    It may keep its old name, too. Not durable yet; raises plain ``OSError``.
     """
     try:
         os.link(staging, target, follow_symlinks=False)
@@ -266,5 +266,5 @@ def fresh_name(prefix: str = TEMPORARY_PREFIX) -> str:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file has the name of a temporary one; what only begins so may be a user's."""
+    """Whether a file has the whole name of a temporary one; a name that only begins like one may be a user's."""
     return _TEMPORARY.fullmatch(name) is not None
