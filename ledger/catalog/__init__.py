@@ -1,6 +1,6 @@
 """Derived views and search over records; disposable, because records are the truth.
 
-Takes plain values and knows no history: `ledger.lookup` brings it up to one.
+Takes plain values and knows no history: `ledger.lookup` brings the catalog up to a commit.
 """
 
 from ledger.catalog.catalog_file import LineChange, overlay, read_catalog, update_catalog

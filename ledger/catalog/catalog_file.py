@@ -41,8 +41,8 @@ RUN_LINES = 50_000
 
 _HEAD = b"ledger catalog, format 1\n"
 _BODY_AT = len(_HEAD) + TOKEN_BYTES
-_RATIO = 4
-_SPARE_BYTES = 4 << 20
+_RATIO = 4  # a new segment takes in the newest while they have at most so many times its lines
+_SPARE_BYTES = 4 << 20  # by how much what nobody needs any more may exceed the rest
 _SEARCH_BYTES = 1 << 20
 _TEMPORARY = "tmp_catalog_"
 _ABANDONED_SECONDS = 3600.0
@@ -63,19 +63,19 @@ class Extension(NamedTuple):
 
 
 def read_catalog(path: Path) -> Catalog | None:
-    """The catalog in a file, or ``None`` where there is no file or none that can be used."""
+    """The catalog in a file, or ``None`` where there is no usable one."""
     try:
         descriptor, status = open_regular(path)
         return _read(_OpenFile(descriptor), status.st_size)
     except (OSError, CatalogDamage):
-        return None  # whoever asks makes another one, or does without
+        return None  # the caller makes another one, or does without
 
 
 def update_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineChange], commit: str) -> Catalog | None:
-    """The catalog with changes up to a commit, kept in its file; without a catalog, the changes are all there is.
+    """The catalog with changes up to a commit, kept in its file; without a catalog, the changes make a first one.
 
-    Where nothing can be written, few changes are in memory only; many, or a first catalog, are a `StorageError`.
-    What is in the file by then may be of another commit, where others write it too, or nothing.
+    Where nothing can be written, changes stay in memory only; `RUN_LINES` of them or a first catalog raise
+    `StorageError`. If others write the file too, what is returned may be of another commit, or ``None``.
     """
     remaining = iter(changes)
     first = list(itertools.islice(remaining, RUN_LINES))
@@ -89,21 +89,21 @@ def update_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineCh
         extension = extend(catalog, first, commit)
         add_to_file(path, extension.data)
     except StorageError:
-        # As with a read-only folder or a full disk: the catalog is as right, though only this process has it.
+        # Such as in a read-only folder or on a full disk: the catalog is just as right, but only this process has it.
         return overlay(catalog, first, commit)
     return extension.catalog
 
 
 def overlay(catalog: Catalog, changes: Iterable[LineChange], commit: str) -> Catalog:
-    """The catalog with changes, which are in memory; the rest is read from where it was."""
+    """The catalog with changes that are held in memory only; the rest is read from where it was."""
     lines, replaced = _sorted(changes)
     return _with_segment(catalog, catalog.segments, lines, replaced, commit).catalog
 
 
 def extend(catalog: Catalog, changes: Iterable[LineChange], commit: str) -> Extension:
-    """The same with few segments, for a file: the newest are taken into the new one while they are not much larger.
+    """The catalog with changes as a segment for its file, which takes in the newest while they are not much larger.
 
-    So there are never many, and each line is copied few times.
+    So there are never many segments, and each line is copied few times.
     """
     lines, replaced = _sorted(changes)
     alone = _with_segment(catalog, catalog.segments, lines, replaced, commit)
@@ -116,7 +116,7 @@ def extend(catalog: Catalog, changes: Iterable[LineChange], commit: str) -> Exte
 
 
 def write_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineChange], commit: str) -> None:
-    """Write a catalog with changes anew; it appears whole or not at all. Of many changes, few are in memory."""
+    """Write a catalog with changes anew; it appears whole or not at all. At most `RUN_LINES` changes are in memory."""
     refuse_linked(path.parent)
     make_directory(path.parent)
     remove_abandoned(path.parent, _TEMPORARY, seconds=_ABANDONED_SECONDS)
@@ -157,7 +157,7 @@ def _with_segment(
 
 
 def _count_to_take(sizes: Sequence[int], new: int) -> int:
-    """How many of the newest segments, of so many lines, a new one of ``new`` lines takes in. Pure."""
+    """How many of the newest segments a new one of ``new`` lines takes in; ``sizes`` are their lines. Pure."""
     total = new
     for taken, size in enumerate(reversed(sizes)):
         if size > _RATIO * total:
@@ -167,7 +167,10 @@ def _count_to_take(sizes: Sequence[int], new: int) -> int:
 
 
 def _is_to_be_rewritten(catalog: Catalog, new: int) -> bool:
-    """Whether to write a new file: this one holds too much that is dead, or ``new`` lines would copy too many. Pure."""
+    """Whether to write a new file instead of a segment of ``new`` lines. Pure.
+
+    That is due where the segment would be the only one or have too many lines, or too much in the file is dead.
+    """
     sizes = [segment.lines for segment in catalog.segments]
     taken = _count_to_take(sizes, new)
     live = sum(segment.end - segment.start for segment in catalog.segments)
@@ -193,7 +196,7 @@ def _read(source: ReadAt, size: int) -> Catalog:
 
 
 def _last_end(source: ReadAt, size: int, token: bytes) -> int:
-    """Where the last segment ends that was written whole; mostly at the end of the file."""
+    """Where the last segment ends that was written whole, mostly at the end of the file; 0 without one."""
     end = size
     while end > _BODY_AT:
         try:
@@ -206,7 +209,7 @@ def _last_end(source: ReadAt, size: int, token: bytes) -> int:
 
 
 def _possible_end(source: ReadAt, before: int) -> int:
-    """The last place before another where a trailer may end, or 0."""
+    """The last offset below ``before`` at which a trailer may end, or 0."""
     limit = before - 1 - TRAILER_BYTES + len(MAGIC)
     while limit > _BODY_AT:
         start = max(_BODY_AT, limit - _SEARCH_BYTES)

@@ -16,7 +16,7 @@ from ledger.ids import dashed
 
 
 class Found(NamedTuple):
-    """A version that is an answer, for certain or as far as its line tells: then its records must be asked."""
+    """A version that answers a query: for certain, or only as far as its line tells, so that its records decide."""
 
     place: Place
     is_certain: bool
@@ -35,7 +35,7 @@ class Catalog:
         streams = [self._live(number, segment.candidates(query)) for number, segment in enumerate(self.segments)]
         answers = _judged(query, heapq.merge(*streams, reverse=True))
         if query.version is not None:
-            # One version of each name at most: the order of their ids is that of publication.
+            # At most one version of each name has this version string, so their ids alone give the order.
             return (Found(place_of(columns), is_certain) for columns, is_certain in answers)
         return _in_order(answers)
 
@@ -86,9 +86,9 @@ def _judged(query: Query, lines: Iterator[bytes]) -> Iterator[tuple[list[bytes],
 
 
 def _in_order(judged: Iterator[tuple[list[bytes], bool]]) -> Iterator[Found]:
-    """Answers that come by their ids, the last first, in the order of all versions.
+    """Answers in the order of all versions, the newest first; ``judged`` gives them by id, the greatest first.
 
-    A version whose place is before that of its id waits until the answers that come are no longer newer.
+    A version that takes the place of a smaller id waits until the ids that come are smaller than that one.
     """
     waiting: list[_Waiting] = []
     for columns, is_certain in judged:

@@ -4,8 +4,8 @@ Pure. Columns, separated by tabs (specs/catalog.md, 2); no column holds a tab or
 
     id  name  position  version  counter  order  time  type  tags  metadata
 
-The first five say which claim it is: they are the key of a line. A column that is not known holds
-a byte that no text does: the records of the version could not be read, or say more than a line should hold.
+The first five say which claim it is: they are the key of a line. Where the records of the version could
+not be read, or say more than a line should hold, a column holds `UNKNOWN` instead.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from ledger.ids import VersionId, is_uuid
 from ledger.records import decode_values, encode_compact, encode_values
 
 UNKNOWN = b"\x1a"
-"""Stands for a column that is not known. No text holds it as it is, and one byte is found fastest."""
+"""Stands for a column that only the records know. No text holds this byte unescaped, and one byte is found fastest."""
 
 COLUMN_LIMIT = 4096
 """Most bytes of tags, and of metadata, in a line; records tell what is beyond."""
@@ -37,7 +37,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 Needle = tuple[bytes, ...]
-"""Every line that is sought holds at least one of these texts."""
+"""Texts of which every answer's line holds at least one."""
 
 
 class CatalogDamage(ValueError):  # noqa: N818  # a signal, not an error that a user sees
@@ -84,7 +84,7 @@ def columns_of(line: bytes) -> list[bytes]:
 
 
 def place_of(columns: list[bytes]) -> Place:
-    """Where the version of a line stands; raises `CatalogDamage` for what no line says."""
+    """Where the version of a line stands; raises `CatalogDamage` for columns that no line has."""
     try:
         id, name, position, version, counter, order = [column.decode() for column in columns[:TIME]]
         place = Place(VersionId(id), name, int(position), version, int(counter), VersionId(order or id))
@@ -96,25 +96,25 @@ def place_of(columns: list[bytes]) -> Place:
 
 
 def key_of(line: bytes) -> bytes:
-    """What two lines about the same claim have in common."""
+    """The first five columns of a line, which lines about the same claim have in common."""
     return line[: -1 - len(line.split(b"\t", _KEY_COLUMNS)[-1])]
 
 
 def decode_tags(column: bytes) -> tuple[str, ...]:
-    """The tags that a line holds; raises `CatalogDamage` for what no line says."""
+    """The tags that a line holds; raises `CatalogDamage` for a column that no line has."""
     return tuple(_decoded(column, list))
 
 
 def decode_metadata(column: bytes) -> dict[str, Any]:
     """The metadata that a line holds, equal to those of the records by value, not always by type.
 
-    Raises `CatalogDamage` for what no line says.
+    Raises `CatalogDamage` for a column that no line has.
     """
     return _decoded(column, dict)
 
 
 def time_column(moment: dt.datetime) -> str:
-    """A moment as digits that sort by it."""
+    """A moment as hexadecimal digits that sort as moments do."""
     return f"{(moment - EPOCH) // dt.timedelta(microseconds=1) + _TIME_ZERO:016x}"
 
 

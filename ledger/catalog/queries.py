@@ -34,7 +34,7 @@ class Query(msgspec.Struct, frozen=True):
     """What is asked but for the time."""
 
     after: bytes
-    """The column of the moment that answers are younger than; empty where any are."""
+    """The `time_column` that an answer's must exceed; empty if any will do."""
 
     name: bytes | None
     version: bytes | None
@@ -80,7 +80,7 @@ class Query(msgspec.Struct, frozen=True):
 
 
 def make_query(wanted: Filter, *, name: str | None = None, version: str | None = None) -> Query:
-    """The question which versions match, of a name or version string if one is given."""
+    """The question which versions match a filter, limited to a name or version string if one is given."""
     needles: list[Needle] = [(encode_compact(tag),) for tag in wanted.tags]
     needles += [(f"\t{word}\t".encode(),) for word in (wanted.type, name, version) if word is not None]
     needles += needles_of(wanted.metadata)

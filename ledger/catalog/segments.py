@@ -19,7 +19,7 @@ from ledger.catalog.lines import TIME, CatalogDamage
 from ledger.catalog.queries import Query
 
 ReadAt = Callable[[int, int], bytes]
-"""Reads so many bytes from an offset; fewer where there are no more."""
+"""Takes an offset and a number of bytes, and reads them; fewer where there are no more."""
 
 TOKEN_BYTES = 16
 MAGIC = b"\x00lcatend"
@@ -34,7 +34,7 @@ TRAILER_BYTES = _TRAILER.size + _CHECK_BYTES
 
 
 class Trailer(NamedTuple):
-    """The end of a segment: how far it knows the history, where the rest lies, and on what it builds."""
+    """The end of a segment: the commit up to which it knows the history, where its parts lie, on what it builds."""
 
     commit: str
     builds_on: int
