@@ -48,7 +48,7 @@ _HOMES = {
     "step": "ledger.runtime",
 }
 
-# Reachable as ``ledger.errors`` without an import of its own, and loaded only when it is first used.
+# Submodules, reachable as in ``ledger.errors`` without an import of their own; each is loaded when it is first used.
 _PARTS = ("client", "enums", "errors", "maintenance", "materializers", "results", "types")
 
 __all__ = [

@@ -4,7 +4,7 @@ import gc
 
 from ledger.interrupts import was_interrupt
 
-# Looking for garbage among what is being imported, and again at the end, would take an eighth of a short command.
+# Garbage collection during the imports, and at exit among what they loaded, would take an eighth of a short command.
 gc.disable()
 try:
     from ledger.cli import main

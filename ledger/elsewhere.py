@@ -1,6 +1,6 @@
-"""What functions of other programs are called here: MLflow's, W&B's and ZenML's.
+"""What stands here for functions of other programs: MLflow's, W&B's and ZenML's.
 
-Read only where a name is asked of the package that it does not have, to say so with the way that there is.
+Imported only when the package is asked for a name that it does not have, so that the error says what to use instead.
 """
 
 from typing import Final
@@ -34,6 +34,6 @@ _HERE: Final = {
 
 
 def no_attribute(module: str, name: str) -> AttributeError:
-    """The error of a name that a module lacks, with what there is for one that other programs have."""
+    """The error of a name that a module lacks; it says what to use here for a name that other programs have."""
     here = _HERE.get(name)
     return AttributeError(f"module {module!r} has no attribute {name!r}" + (f": {here}" if here else ""))

@@ -1,8 +1,8 @@
 """What a fork of this process must not take over as it is.
 
-A fork has the memory and the open files of its parent, and of its threads only the one that made it. A lock that
-another thread had would never be free there; and a lock on a file would outlive a parent that was killed, for as
-long as the fork lives.
+A fork has the memory and the open files of its parent, but only the thread that made it. A lock that another thread
+held would never be released there, and a lock on a file would outlive a parent that was killed, for as long as the
+fork lives.
 """
 
 import os
@@ -15,11 +15,11 @@ from typing import Any, Generic, Protocol, Self, TypeVar, overload
 _Found = TypeVar("_Found")
 
 UNFORKED = threading.RLock()
-"""While a thread has it, nobody makes a fork."""
+"""While a thread holds this lock, no other thread can make a fork."""
 
 
 class Forkable(Protocol):
-    """What has to know that it is in a fork."""
+    """An object whose copy in a fork has to be told that it is there."""
 
     def after_fork(self) -> None:
         """Let go of what is the parent's; nothing else runs in this process yet."""
@@ -29,12 +29,12 @@ _forkable: "weakref.WeakSet[Forkable]" = weakref.WeakSet()
 
 
 def tell_of_forks(thing: Forkable) -> None:
-    """See to it that each fork calls ``thing.after_fork`` on its copy, before anything else, while there is one."""
+    """Have each fork call ``after_fork`` on its copy of ``thing`` before anything else, as long as ``thing`` lives."""
     _forkable.add(thing)
 
 
 class ThreadLock:
-    """A lock between the threads of one process, as a ``with`` block. In a fork nobody has it."""
+    """A lock between the threads of one process, as a ``with`` block. In a fork nobody holds it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,14 +54,14 @@ class ThreadLock:
         return self._lock.__exit__
 
     def after_fork(self) -> None:
-        """Be free."""
+        """Be free, whichever thread of the parent held the lock."""
         self._lock = threading.Lock()
 
 
 class cached_property(Generic[_Found]):  # noqa: N801  # in the place of that of functools
-    """A property that is found once. That of ``functools`` has a lock in Python 3.11, which may be taken in a fork.
+    """A property that is found once. That of ``functools`` has a lock in Python 3.11, which a fork may find taken.
 
-    Threads that look at once may each find it; all get what the first one found.
+    Threads that ask at the same time may each find a value; all get the one that was kept first.
     """
 
     def __init__(self, find: Callable[[Any], _Found]) -> None:

@@ -45,7 +45,7 @@ def hex_of(digest: Digest) -> str:
 
 
 def bytes_of(digest: Digest) -> bytes:
-    """The 32 bytes of a digest: its shortest form, for whoever remembers very many."""
+    """The 32 bytes of a digest: its shortest form, for keeping very many in memory."""
     return bytes.fromhex(hex_of(digest))
 
 
@@ -73,9 +73,9 @@ def new_uuid(time_ms: int, *, after: str | None = None) -> str:
     """A new UUIDv7 (RFC 9562) for a time in milliseconds since 1970.
 
     A clock before 1970 counts as 1970. The id sorts after ``after`` whatever the clock says, so that a newer event
-    never loses to an older one. Where the clock stands still or runs back, the new id is of the same millisecond, with
-    the next count in 12 of its bits: so it hardly runs ahead of ids that others make later. Chance keeps the ids of two
-    clones apart that follow the same event.
+    never loses to an older one. Where the clock stands still or runs back, the id has the millisecond of ``after`` and
+    the next count in 12 of its bits: so it hardly runs ahead of ids that others make later. Its random bits keep apart
+    the ids that two clones make after the same event.
     """
     random = int.from_bytes(os.urandom(10), "big") & ((1 << _UUID7_RANDOM_BITS) - 1)
     number = _uuid7(max(0, time_ms) & ((1 << 48) - 1), random)
@@ -87,7 +87,7 @@ def new_uuid(time_ms: int, *, after: str | None = None) -> str:
 
 
 def derived_uuid(seed: bytes, *, after: str) -> str:
-    """The UUIDv7 that a seed gives for what comes right after ``after``: no clock, no chance.
+    """The UUIDv7 that sorts after ``after`` and is derived from it and a seed, without clock or chance.
 
     Whoever derives an id from the same seed and the same predecessor gets the same one.
     """
@@ -109,7 +109,7 @@ def _above(previous: uuid.UUID, random: int) -> int:
 
 
 def _following(previous: uuid.UUID, random: int) -> int:
-    """A UUIDv7 of the millisecond after another's; in the last one there is, the next number."""
+    """A UUIDv7 of the millisecond after another's; where that was the last millisecond there is, the next UUIDv7."""
     number = _uuid7((previous.int >> 80) + 1 & ((1 << 48) - 1), random)
     return number if number > previous.int else _successor(previous)
 

@@ -21,7 +21,7 @@ _INTERVAL = 0.05  # seconds between two calls of a listener
 
 
 class Progress(NamedTuple):
-    """How far a piece of work is: ``save iris``, bytes done, and bytes in all, ``None`` where nobody knows yet."""
+    """How far a piece of work such as ``save iris`` is: bytes done, and bytes in all, ``None`` while nobody knows."""
 
     label: str
     done: int
@@ -30,7 +30,7 @@ class Progress(NamedTuple):
 
 
 Listener = Callable[[Progress], object]
-"""Takes what there is to tell; its result is not looked at."""
+"""Is called with how far the work is; what it returns is ignored."""
 
 _listener: ContextVar[Listener | None] = ContextVar("ledger_progress_listener", default=None)
 _running: ContextVar["_Task | None"] = ContextVar("ledger_progress_task", default=None)
@@ -57,19 +57,19 @@ def progress(listener: Listener) -> Iterator[None]:
 
 @contextmanager
 def task(label: str, total: int | None = None) -> Iterator[None]:
-    """A piece of work of ``total`` bytes, or of as many as it comes to `expect`."""
+    """A block that is one piece of work, of ``total`` bytes or of as many as `expect` adds up."""
     listener = _listener.get()
     if listener is None:
         yield
         return
-    running, is_part = _Task(label, total, listener), _running.get() is not None
+    running, is_nested = _Task(label, total, listener), _running.get() is not None
     token = _running.set(running)
     try:
         yield
         running.finish()
     except _Raised as raised:
-        if is_part:
-            raise
+        if is_nested:
+            raise  # the outermost task unwraps it
         raise raised.error from raised.error.__cause__
     finally:
         _running.reset(token)
@@ -90,7 +90,7 @@ def advance(size: int) -> None:
 
 
 class _Raised(BaseException):
-    """Carries what a listener raised out of its task, past whoever takes an exception for a failure of the work."""
+    """Carries what a listener raised out of its task, past code that takes an `Exception` for a failure of the work."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(error)
@@ -121,7 +121,7 @@ class _Task:
 
     def _tell(self) -> None:
         if self._total is not None:
-            # Bytes may be read twice, as those of parquet files are: they count once.
+            # Some bytes may be read twice, as those of parquet files are: what is done must not exceed the total.
             at = Progress(self._label, min(self._done, self._total), self._total, finished=False)
         else:
             # The expected total comes from the size in memory, and files are a little larger: it grows rather than
@@ -134,7 +134,7 @@ class _Task:
         try:
             self._listener(at)
         except StopIteration as error:
-            # It would look like the end of the data to whoever iterates around the work.
+            # Code that iterates around the work would take it for the end of the data.
             raised = RuntimeError("the listener raised StopIteration")
             raised.__cause__ = error
             raise _Raised(raised) from None

@@ -1,10 +1,9 @@
-"""What is said to the person who saves or loads: warnings, shown at their own line, and what goes on meanwhile.
+"""What is said to the person who saves or loads: warnings, shown at their own line of code, and what goes on meanwhile.
 
-Owns where a warning is attributed to: the first caller outside of this project, because that is where the value
-came from; and when. What a worker thread has to say is kept until whoever gave it the work takes the result, because
-only there the caller can be seen, and a filter of warnings may hold for that thread alone. What is to be said of
-work once it is done is not said where it fails. Either way it is one printable line: what it tells of may come from
-anybody.
+Owns where a warning is shown: at the first caller outside of this project, because that is where the value came from.
+Owns also when: the warnings of a worker thread are kept until the thread that gave it the work takes the result,
+because only there the caller can be seen, and a filter of warnings may hold for that thread alone. A warning about
+finished work is dropped if the work fails. Every warning is one printable line: the text in it may come from anybody.
 
 What goes on is logged by the logger ``ledger`` at ``INFO``. Where the program has set up no logging and stderr is a
 terminal or the page of a notebook, it is printed there; a program that reads stderr through a pipe gets none of it.
@@ -29,7 +28,7 @@ _of_success: ContextVar[list[str] | None] = ContextVar("ledger_warnings_of_succe
 
 
 def warn_user(message: str) -> None:
-    """Issue a ``UserWarning`` of one printable line where the ledger was called, in the thread that did."""
+    """Issue a ``UserWarning`` of one printable line, at the line that called this project and in its thread."""
     collected = _collected.get()
     if collected is not None:
         collected.append(message)
@@ -43,7 +42,7 @@ def warn_user(message: str) -> None:
 
 
 def warn_of_record(what: str, error: LedgerError) -> None:
-    """Warn that a record cannot be read, and what comes of it; one of a later format is not damaged."""
+    """Warn that a record cannot be read, and ``what`` comes of it; one of a later format is not called damaged."""
     if isinstance(error, UnsupportedFormatError):
         warn_user(f"{what}: {error}; {error.hint}")
     else:
@@ -51,12 +50,12 @@ def warn_of_record(what: str, error: LedgerError) -> None:
 
 
 def collect_warnings(collected: list[str]) -> None:
-    """Let the warnings of this context, which is to be a worker's, be added to a list instead of being issued."""
+    """Have the warnings of this context, a worker's, added to a list instead of issued."""
     _collected.set(collected)
 
 
 def warn_if_done(message: str) -> None:
-    """Issue a warning when the `WarningsIfDone` block around it has ended well; at once where there is none."""
+    """Issue a warning once the `WarningsIfDone` block around the call has ended well; at once if there is none."""
     waiting = _of_success.get()
     if waiting is None:
         warn_user(message)
@@ -65,7 +64,7 @@ def warn_if_done(message: str) -> None:
 
 
 def tell_user(line: str) -> None:
-    """Say what goes on, to whoever looks on."""
+    """Log what goes on or, without logging, print it where a person looks at stderr."""
     import logging
 
     line = one_line(line)
@@ -77,7 +76,7 @@ def tell_user(line: str) -> None:
 
 
 def write_on_stderr(line: str, *, only_if: Callable[[TextIO], bool] = lambda _: True) -> None:
-    """Write a line on stderr. That there is none, a full disk behind it or its terminal gone fails no work."""
+    """Write a line on stderr. No work fails because stderr is missing or closed, its disk full or its terminal gone."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
             if only_if(sys.stderr):
@@ -90,7 +89,7 @@ def _is_looked_at(stream: TextIO) -> bool:
 
 
 class WarningsIfDone:
-    """A block that issues the warnings of `warn_if_done` when it ends well; one inside another leaves them to that."""
+    """A block that issues the warnings of `warn_if_done` when it ends well; an inner block leaves them to the outer."""
 
     def __enter__(self) -> None:
         is_outermost = _of_success.get() is None

@@ -53,13 +53,13 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
 
 
 def memory_error(cause: MemoryError, failed: str) -> StorageError:
-    """The typed form of a shortage of memory, which Python mostly tells without a word."""
+    """The typed form of a `MemoryError`, in which Python mostly puts no text."""
     reason = str(cause) or os.strerror(errno.ENOMEM)
     return StorageError(f"{failed}: {reason}", hint="end other programs, or try where more memory may be used")
 
 
 def raise_if_machine_failed(error: Exception, doing: str, what: str) -> None:
-    """Raise an error of others' code as `StorageError` if a full or failing disk, or a shortage, is what it says."""
+    """Raise an error of others' code as `StorageError` if it tells of a full or failing disk, or of a shortage."""
     if isinstance(error, MemoryError):
         raise memory_error(error, f"cannot {doing} {what}") from error
     cause = _system_error(error)
@@ -76,12 +76,11 @@ def _system_error(error: Exception) -> OSError | None:
 
 
 def raise_if_inconclusive(error: Exception, *, path: str = "the files of the ledger") -> None:
-    """Raise an error again if it only says that this process is short of descriptors or memory, or has no access.
+    """Raise an error again if it says nothing about the file that was to be read, so that the file is not judged by it.
 
-    ``path`` is what was read, which the system does not name when it was open already.
-
-    A store may be away, let nobody in, or be behind a server that gives no parts of files. Such an error says nothing
-    about the file that was to be read, which is then not judged.
+    It may say that this process is short of descriptors or memory, or that the store is away, lets nobody in, or is
+    behind a server that gives no parts of files. ``path`` is what was read: the system names no file that was open
+    already.
     """
     if isinstance(error, StoreUnavailableError | StoreAccessError):
         raise error

@@ -1,4 +1,4 @@
-"""Strings that say what they contain, so that they are stored and shown as such."""
+"""Texts that say what they contain, so that they are stored and shown as HTML, Markdown, CSV or JSON."""
 
 
 class HTMLString(str):

@@ -1,14 +1,14 @@
 """How messages show what they are given: on one line, printable, and no longer than a terminal is wide.
 
-The lowest layer: everything that words a message stands on it, `ledger.errors` first.
+The lowest layer: every module that words a message imports it, `ledger.errors` first.
 """
 
 import re
 
-_SHOWN = 80
+_SHOWN = 80  # characters of a value
 _LONGEST = 10_000
-"""How much a message may say: two of the longest paths there are, and what is told of them."""
-_LEFT = 500
+"""Most characters of a message: two of the longest paths there are, and what is said about them."""
+_LEFT = 500  # characters at either end of a message that is too long
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
 _USERINFO = re.compile(r"(?:(?<=://)|(?<=http:/)|(?<=https:/))[^/\s]*@")  # a Path of a URL has one slash
