@@ -13,7 +13,7 @@ from ledger.lookup.parts import Part
 from ledger.records import FileEntry
 
 PythonType = type
-"""The builtin, under a name that `ArtifactVersion.type` does not hide."""
+"""The builtin ``type``, under a name that `ArtifactVersion.type` does not hide."""
 
 
 class FileReader(Protocol):
@@ -46,11 +46,11 @@ class Access(Protocol):
         ...
 
     def files(self, facts: Facts) -> tuple[FileEntry, ...]:
-        """The files of a version, as they are listed; nothing of them is read, so that they may be away."""
+        """The files of a version, as its manifest or table lists them; the files themselves may be away."""
         ...
 
     def chunks(self, facts: Facts) -> Sequence[tuple[Digest, int]]:
-        """The digest and the size of each chunk of a stored version; likewise."""
+        """The digest and the size of each chunk of a stored version; the chunks themselves may be away."""
         ...
 
     def load(self, facts: Facts, *, trust: bool, mmap: bool, data_type: PythonType | None) -> Any:
@@ -58,9 +58,9 @@ class Access(Protocol):
         ...
 
     def download(self, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
-        """The files of a version as one zip."""
+        """Write the files of a version into one zip; returns its path."""
         ...
 
     def restore(self, facts: Facts, path: str | Path, *, only: Part | None, overwrite: bool) -> Path:
-        """The files of a version as a file or folder, or one of them, or of its folders."""
+        """Put the files of a version at ``path``, or ``only`` a file or folder of them; returns where they are."""
         ...

@@ -36,10 +36,10 @@ FEW = 200
 """Most versions that are walked through without making a catalog."""
 
 _NAMES_KEPT = 32
-"""Of how many artifacts a snapshot keeps the newest versions in memory."""
+"""Most artifacts whose newest versions a snapshot keeps in memory."""
 
 MOST_ASIDE = 200_000
-"""Most versions by which a past commit may differ from the catalog that is used to look something up in it.
+"""Most versions by which a past commit may differ from the file's catalog for look-ups in it to use that catalog.
 
 Usually those are versions that came later, and leaving them out costs no reading of records."""
 
@@ -62,8 +62,8 @@ class CatalogKeeper:
         self._path = ledger_dir / "cache" / "catalog"
         self._history = history
         self._facts = facts
-        self._read: _Known | None = None
-        self._asked: _Known | None = None
+        self._read: _Known | None = None  # what the file held last
+        self._asked: _Known | None = None  # what `at` returned last
 
     def at(self, snapshot: Snapshot, commit: CommitId, *, is_past: bool) -> Catalog | None:
         """The catalog of a commit, or ``None`` where the history is to be walked; raises `CatalogDamage`.
@@ -88,7 +88,7 @@ class CatalogKeeper:
         return catalog
 
     def made_again(self, snapshot: Snapshot, commit: CommitId, *, is_past: bool) -> Catalog | None:
-        """A catalog in the place of one that is damaged; none for a past commit."""
+        """A new catalog in the place of a damaged one; ``None`` for a past commit, for which no file is written."""
         if is_past:
             return None
         self._read = self._asked = None
@@ -105,7 +105,7 @@ class CatalogKeeper:
         return catalog
 
     def _brought_up(self, before: Catalog | None, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
-        """The catalog of a commit, and its file brought up to it, or else made anew; ``None`` where neither can be."""
+        """The catalog of a commit, its file brought up to it or else made anew; ``None`` where neither is possible."""
         for base in dict.fromkeys((before, None)):
             # The catalog's commit may be gone, if the history was rewritten; its folder may not be writable; or the
             # history is damaged, and then the walk that follows says where.
@@ -121,7 +121,7 @@ class CatalogKeeper:
         return self._aside(catalog, snapshot, commit)  # somebody else has written another one meanwhile
 
     def _looked_back(self, before: Catalog | None, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
-        """The catalog of a past commit, in memory only, by that of a file; ``None`` where that is of no use."""
+        """The catalog of a past commit, in memory only, made from the file's; ``None`` where that is of no use."""
         with contextlib.suppress(IntegrityError, FormatError, StorageError):
             return self._aside(before, snapshot, commit) if before is not None else None
         return None
@@ -165,8 +165,8 @@ class CataloguedSnapshot(Snapshot):
         self._commit = commit
         self._keeper = keeper
         self._is_past = is_past
-        # The newest versions of some names, for look-ups by name and id: a list of runs asks often for few names. One
-        # value, which threads replace as a whole.
+        # The newest versions of some names, for look-ups by name and id: a list of runs asks often for few names.
+        # Threads replace the dict as a whole.
         self._newest: dict[Name, _Newest] = {}
 
     def ask(self, question: Callable[[Catalog], _Answer]) -> _Answer | None:
@@ -175,10 +175,10 @@ class CataloguedSnapshot(Snapshot):
             with contextlib.suppress(CatalogDamage):
                 catalog = catalog_of(self, self._commit, is_past=self._is_past)
                 return question(catalog) if catalog is not None else None
-        return None  # of a past commit, or the disk does not keep what is written to it
+        return None  # even the new catalog is damaged: the disk does not keep what is written to it
 
     def claims_with_id(self, prefix: str, *, most: int = 1) -> tuple[list[Claim], int]:
-        """The versions whose id, without dashes, begins with some hex digits: the first few by id, and how many."""
+        """The versions whose id, without dashes, begins with ``prefix``: the first ``most`` by id, and how many."""
 
         def find(catalog: Catalog) -> tuple[list[Claim], int]:
             found = [claim_of(place) for place in itertools.islice(catalog.find(prefix), most + 1)]
@@ -190,7 +190,7 @@ class CataloguedSnapshot(Snapshot):
         return super().claims_with_id(prefix, most=most)
 
     def claim_by_id(self, name: Name, id: VersionId) -> Claim | None:
-        """The version of an artifact that has an id: among the newest, else by the catalog."""
+        """The version of an artifact that has an id: among the newest, else by the catalog, else by walking."""
         newest = self._newest_of(name)
         if id in newest.claims or newest.is_all:
             return newest.claims.get(id)

@@ -1,7 +1,7 @@
-"""Reads what is needed to tell two versions apart, and no more: lists of files, perhaps of chunks, then a few bytes.
+"""Compares two versions, and reads no more than that takes: lists of files, perhaps of chunks, then a few bytes.
 
-Of files that these leave open, bytes are read that no chunk shows to be equal. What cannot be read is a problem that
-the result names; the rest is told all the same.
+Of files that the lists leave undecided, only those bytes are read that no chunk shows to be equal. What cannot be read
+is named among the problems of the result; everything else is compared all the same.
 """
 
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ _UNREADABLE: Final = (
     StorageError,
     StoreMismatchError,
 )
-"""What is wrong with a store, with what it holds, or with what the settings say of it."""
+"""The errors of a store, of what it holds, and of what the settings say about it."""
 
 _BLOCK: Final = 1 << 20
 
@@ -54,7 +54,7 @@ def compare(old: Side, new: Side) -> VersionDiff:
 
 
 def _files_diff(old: Side, new: Side, problems: list[str]) -> FilesDiff | None:
-    """What differs between the files; notes what stands in the way."""
+    """What differs between the files, ``None`` if a list of them cannot be read; adds the reasons to ``problems``."""
     if old[0].manifest.content.digest == new[0].manifest.content.digest:
         return FilesDiff(equal=file_count(old[0]))
     one, other = _listed(old, problems), _listed(new, problems)
@@ -91,7 +91,7 @@ def _with_chunks(listed: Listed, side: Side, problems: list[str]) -> Listed:
 
 
 def _compared(old: Side, new: Side, stretches: list[tuple[str, list[Stretch]]], problems: list[str]) -> dict[str, bool]:
-    """Whether files are equal in their open stretches, by path; nothing about those after one that cannot be read."""
+    """Whether files are equal in their open stretches, by path; those from the first unreadable one on are left out."""
     are_equal: dict[str, bool] = {}
     size = sum(stop - start for _, each in stretches for start, stop in each)
     try:

@@ -101,7 +101,7 @@ def store_setting(name: str, remote: RemoteConfig) -> str:
 
 @contextmanager
 def setting_named(ledger_dir: Path, setting: str) -> Iterator[None]:
-    """A block that opens the store of a setting: where its URL is none, a `ConfigError` names file and setting."""
+    """A block that opens the store of a setting: an error about its URL becomes one that names file and setting."""
     try:
         yield
     except ArgumentError as error:

@@ -1,4 +1,4 @@
-"""Changes of the local settings, under the ledger's lock: what a person wrote stays as it is around them."""
+"""Changes of the local settings, under the ledger's lock; what a person wrote around them stays as it is."""
 
 import re
 import tomllib
@@ -25,7 +25,7 @@ from ledger.wording import without_secrets
 
 
 def write_config(ledger_dir: Path, config: Config) -> None:
-    """Write the settings of a new ledger that are its own; the limit of the caches stays the usual one."""
+    """Write the settings of a new ledger; ``cache_limit`` is left out, so that it keeps its default."""
     lines = [
         "# Local settings of this ledger; never shared.",
         "# Where bytes are: a folder relative to this file, or an absolute path or URL.",
@@ -46,7 +46,7 @@ def write_config(ledger_dir: Path, config: Config) -> None:
 def changing_settings(ledger_dir: Path) -> Iterator[None]:
     """A block, under the ledger's lock, in which nobody else changes what is local to a ledger.
 
-    Raises `ConfigError` for settings that cannot be read: they are not edited either.
+    Raises `ConfigError` for settings that cannot be read: these are not edited either.
     """
     with LockFile(ledger_dir / LOCK).hold(timeout=read_config(ledger_dir).lock_timeout) as lock:
         try:
@@ -69,7 +69,7 @@ def write_cache_limit(ledger_dir: Path, limit: int) -> None:
 
 
 def _with_cache_limit(text: str, limit: int) -> str:
-    """The settings with this limit, in its old line or a first one; no line of a section is meant."""
+    """The settings with this limit, in place of its old line or in a new first one; sections are left alone."""
     line = f"cache_limit = {limit}"
     section = re.search(r"^\[", text, re.MULTILINE)
     at = section.start() if section else len(text)
@@ -79,7 +79,7 @@ def _with_cache_limit(text: str, limit: int) -> str:
 
 @locks_end_here()
 def append_remote(ledger_dir: Path, name: str, remote: RemoteConfig) -> None:
-    """Write a remote into the settings, behind what stands there; raises `ArgumentError` for a name that is taken."""
+    """Write a remote at the end of the settings; raises `RemoteExistsError` for a name that is taken."""
     with changing_settings(ledger_dir):
         before = read_config(ledger_dir)
         if name in before.remotes:
@@ -106,7 +106,7 @@ def remove_remote(ledger_dir: Path, name: str) -> None:
 
 
 def _put(ledger_dir: Path, text: str, wanted: Config) -> None:
-    """Write the settings, if the text says what is wanted: a person may have used another form of TOML."""
+    """Write the edited settings if they read as ``wanted``, which an edit can miss where a person wrote other TOML."""
     path = ledger_dir / CONFIG_FILE
     if not _says(ledger_dir, text, wanted):
         raise ConfigError(f"cannot tell which lines of {path} to change", hint="edit that file", path=str(path))
@@ -114,7 +114,7 @@ def _put(ledger_dir: Path, text: str, wanted: Config) -> None:
 
 
 def _without_remote(text: str, name: str) -> str:
-    # Other forms of TOML were written by a person, and are left to them.
+    # Finds the form that `_remote_section` writes. Whoever wrote another form of TOML is asked to edit it (`_put`).
     header = rf"""\[\s*remotes\s*\.\s*(["']?){re.escape(name)}\1\s*\]"""
     return re.sub(rf"^{header}.*\n?(?:(?!\s*[\[#]).+\n?)*\n?", "", text, count=1, flags=re.MULTILINE)
 
@@ -141,5 +141,5 @@ def _remote_section(name: str, remote: RemoteConfig) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML string: those of JSON are, but for a DEL, which TOML wants escaped."""
+    """A text as a TOML string: as JSON writes it, but with DEL escaped, as TOML wants it."""
     return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")

@@ -1,7 +1,7 @@
 """What differs between two versions, by their records and the lists of their files. Pure.
 
-Both sides are values: nothing is looked up here, nothing is read, and what could not be read is named in ``problems``.
-What differs from an old version to a new one, differs the other way round from the new one to the old.
+Both sides are values: nothing is looked up or read here, and ``problems`` name what could not be read. Swapping the
+sides swaps old and new in the result.
 """
 
 import copy
@@ -109,7 +109,7 @@ class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare_versions(old: Facts, new: Facts, files: FilesDiff | None, problems: Sequence[str] = ()) -> VersionDiff:
-    """What differs between two versions whose files do so; ``None`` where their lists could not be read."""
+    """What differs between two versions; ``files`` tells it of their files, ``None`` if a list could not be read."""
     return VersionDiff(
         old=_origin(old),
         new=_origin(new),
@@ -156,7 +156,10 @@ def _properties(facts: Facts) -> dict[str, Any]:
 
 
 def _has_same_content(old: Facts, new: Facts, files: FilesDiff | None) -> bool | None:
-    """Whether files and bytes are equal. The digest of registered data is made otherwise than that of stored."""
+    """Whether files and bytes are equal, ``None`` if that cannot be told.
+
+    Registered data and stored data have digests of different kinds, which say nothing about each other.
+    """
     one, other = old.manifest.content, new.manifest.content
     if one.digest == other.digest or (one.linked is None) == (other.linked is None):
         return one.digest == other.digest

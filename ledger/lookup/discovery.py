@@ -1,8 +1,8 @@
 """Where a ledger is, and where the first write makes one.
 
-Sought in this order: an explicit path; ``LEDGER_DIR``; the nearest ledger in the working directory or above it.
-In each folder that is a ``.ledger``, or the folder itself where it is a ledger, as ``init PATH`` and ``clone URL PATH``
-make one. Git's own variables play no part. One that was not named may be anybody's: see `_not_planted`.
+A ledger is sought in this order: an explicit path; ``LEDGER_DIR``; the nearest one in the working directory or above
+it. The ledger of a folder is its ``.ledger``, or the folder itself, as ``init PATH`` and ``clone URL PATH`` make one.
+Git's own variables play no part. A ledger that was found, not named, may be anybody's: see `_not_planted`.
 """
 
 import itertools
@@ -79,10 +79,10 @@ def is_ledger(path: Path) -> bool:
 
 
 def _not_planted(path: Path, entry: Path) -> Path:
-    """A ledger that was found, not named; raises `LedgerNotFoundError` where any user could have put it in one's way.
+    """The path of a ledger that was found, not named; raises `LedgerNotFoundError` if another user may have planted it.
 
-    ``entry`` is what makes the folder around it one with a ledger. In a folder such as ``/tmp``, where everybody may
-    put things, that has to be this user's, root's, or of whoever the folder belongs to.
+    ``entry`` is the file or folder by which the ledger was found. In a folder such as ``/tmp``, where everybody may put
+    things, it has to belong to this user, to root, or to the owner of that folder.
     """
     with storage_errors(path, "look at"):
         around, owner = os.stat(entry.parent), os.lstat(entry).st_uid
@@ -105,7 +105,7 @@ def _is_ledger_itself(folder: Path) -> bool:
 
 
 def _is_history(name: str) -> bool:
-    """Whether a ledger's history may have this name; ``.git`` is that of the project around one."""
+    """Whether a ledger's history may have this name; ``.git`` is the repository of a project."""
     return name.endswith(".git") and name != ".git"
 
 

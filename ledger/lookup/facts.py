@@ -27,7 +27,7 @@ _WORDS: dict[type[StrEnum], frozenset[str]] = {kind: frozenset(kind) for kind in
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """A version's claim and manifest, and its tags and metadata as they are by now."""
+    """A version's claim and manifest, and its tags and metadata as its events left them."""
 
     claim: Claim
     manifest: Manifest
@@ -55,7 +55,7 @@ def facts_of(claim: Claim, manifest: Manifest, events: Iterable[Event]) -> Facts
 
 
 def check_claim(manifest: Manifest, claim: Claim) -> None:
-    """Raise `FormatError` where the manifest is not the one that its path claims, or speaks of types that are none."""
+    """Raise `FormatError` if the manifest's name or id is not the one in its path, or if it names an unknown type."""
     for what, found, claimed in (("name", manifest.name, claim.name), ("id", manifest.id, claim.id)):
         if found != claimed:
             raise FormatError(

@@ -1,10 +1,10 @@
 """What differs between the files of two versions, as far as their lists and chunks tell. Pure.
 
-A file is the same where the same chunks hold it at the same places. It has changed where its size or kind has, or
-where a chunk of it has: of two that begin at the same place of the file, and end in it. Bytes that are equal up to a
-cut are cut alike from there (specs/chunking.md); only the last chunk of a stream may go on where others are cut. What
-neither shows is left undecided: a small file shares its chunk with others, and which of them differs only its bytes
-tell. `open_stretches` are those that do, and `decided` puts in what they told.
+A file is equal if the same chunks hold it at the same places. It has changed if its size or kind has, or if different
+chunks begin at the same place in it and end in it: from a common cut on, equal bytes are cut alike (specs/chunking.md),
+except that the last chunk of a stream may go on where others are cut. A file of which neither can be said is undecided,
+such as a small one that shares its chunk with others: only its bytes tell whether it differs. `open_stretches` says
+which bytes to compare, and `decided` enters the answers.
 """
 
 from bisect import bisect_left, bisect_right
@@ -19,10 +19,10 @@ from ledger.ids import Digest
 from ledger.records import Content, FileEntry
 
 Chunk = tuple[Digest, int]
-"""The digest of some bytes, one after another in a stream, and how many they are."""
+"""The digest of a chunk, and its size; the chunks of a content are in the order of its stream."""
 
 Stretch = tuple[int, int]
-"""Where some bytes of a file begin, and where they end."""
+"""The first byte of a part of a file, and the one behind its last."""
 
 _Piece = tuple[int, Digest, int]  # where a chunk begins, as seen from the beginning of a file, and the chunk
 _Pieces = tuple[_Piece, ...]
@@ -59,7 +59,7 @@ class Listed(NamedTuple):
 
 
 def at_hand(content: Content, files: Sequence[FileEntry]) -> Listed:
-    """A content with the chunks that its manifest names; a registered file is as good as a chunk, by its digest."""
+    """A content with the chunks that its manifest names; a registered file with a digest counts as one chunk."""
     if content.linked is None:
         return Listed(content, files, content.chunks)
     chunks = [(file.digest, file.size) for file in files if file.digest is not None and file.size]
@@ -67,14 +67,14 @@ def at_hand(content: Content, files: Sequence[FileEntry]) -> Listed:
 
 
 def depend_on_chunks(changes: Sequence[FileChange]) -> bool:
-    """Whether chunks could decide more: of files that have kept their size, or that may have been renamed."""
+    """Whether chunks could decide more: of files that are undecided, or that may have been renamed."""
     removed = {(each.old.kind, each.old.size) for each in changes if each.old and not each.new}
     added = {(each.new.kind, each.new.size) for each in changes if each.new and not each.old}
     return bool(removed & added) or any(each.change == "undecided" for each in changes)
 
 
 def compare_files(old: Listed, new: Listed) -> FilesDiff:
-    """What became of the files of a content in another one, whose digest is another."""
+    """What became of the files of a content in a new one with another digest."""
     before, after = ({file.path: file for file in side.files} for side in (old, new))
     pieces, new_pieces = _pieces(old), _pieces(new)
     are_cut_alike = (old.content.linked is None) == (new.content.linked is None)
@@ -99,7 +99,7 @@ def compare_files(old: Listed, new: Listed) -> FilesDiff:
 
 
 def open_stretches(old: Listed, new: Listed, paths: Iterable[str]) -> Iterator[tuple[str, list[Stretch]]]:
-    """The parts of undecided files that are still open, by path: what lies between chunks that both have in a place."""
+    """The parts of undecided files to compare, by path: what lies between equal chunks at equal places of both."""
     pieces, new_pieces = _pieces(old), _pieces(new)
     sizes = {file.path: file.size for file in old.files}
     for path in paths:
@@ -109,7 +109,7 @@ def open_stretches(old: Listed, new: Listed, paths: Iterable[str]) -> Iterator[t
 
 
 def decided(found: FilesDiff, are_equal: Mapping[str, bool]) -> FilesDiff:
-    """The same, where it is known of some undecided files whether they are equal."""
+    """The same differences after some undecided files were compared; ``are_equal`` has the answers by path."""
     changes = tuple(
         msgspec.structs.replace(each, change="changed") if each.path in are_equal else each
         for each in found.changes
@@ -119,7 +119,10 @@ def decided(found: FilesDiff, are_equal: Mapping[str, bool]) -> FilesDiff:
 
 
 def _moves(removed: Iterable[_Held], added: Iterable[_Held]) -> Iterator[FileChange]:
-    """Files that are gone, each with an equal one that has come; equal ones are paired in the order of their paths."""
+    """Each removed file with an equal added one, as renamed; the rest as removed or added.
+
+    Among several equal files, pairs are made in the order of their paths.
+    """
     sought: dict[object, list[FileEntry]] = {}
     for file, pieces in sorted(added, key=lambda held: held[0].path, reverse=True):
         sought.setdefault((file.kind, file.size, pieces), []).append(file)
@@ -134,9 +137,9 @@ def _moves(removed: Iterable[_Held], added: Iterable[_Held]) -> Iterator[FileCha
 
 
 def _differ(one: Sequence[_Piece], other: Sequence[_Piece], file_size: int, *, are_cut_alike: bool) -> bool:
-    """Whether chunks show that two files of a size differ.
+    """Whether chunks show that two files of equal size differ.
 
-    Of other lengths they do only where both end in a cut: of files that are cut alike, before the end of the file.
+    Chunks of different sizes show it only if both end in a cut: in files that are cut alike, before the file's end.
     """
     by_start = {start: (digest, size) for start, digest, size in one}
     for start, digest, size in other:

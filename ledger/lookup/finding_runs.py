@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 RUN_STATUSES: Final = ("completed", "failed", "running")
-"""What a run can be; ``cached`` is only a step."""
+"""The statuses of a run; only a step can be ``cached``."""
 
 
 def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
@@ -73,10 +73,10 @@ def list_runs(
 
 
 class ProducerFinder:
-    """Finds what made a version. Versions of one run that are looked at in a row have its records read once."""
+    """Finds what made a version. For versions of one run in a row, the records of the run are read once."""
 
     def __init__(self) -> None:
-        # The run that was found last, and at which commit, if it has ended: then it stays as it is there.
+        # The run that was found last, with the commit that it was read at; none if it goes on, and so may change.
         self._last: tuple[CommitId, PipelineRun] | None = None
 
     def find(self, view: "View", producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
@@ -101,7 +101,7 @@ class ProducerFinder:
 
 
 def _read_run(view: "View", snapshot: Snapshot, run: str, begun: Mapping[str, RunRecord]) -> PipelineRun:
-    """The run of an id, be it one of those that have ``begun`` and published nothing; raises `RunNotFoundError`."""
+    """The run of an id, also one that has ``begun`` and published nothing; raises `RunNotFoundError`."""
     files = snapshot.run_records(run) if _can_be_run(run) else {}
     begin, end = (run_file(run, part)[-1] if files else "" for part in ("run", "end"))
     if begin not in files:
@@ -135,7 +135,10 @@ def _read_step(run: str, file: str, data: bytes) -> StepRecord:
 
 
 def _begun(view: "View", run: str | None = None) -> Mapping[str, RunRecord]:
-    """The beginnings of runs that may have published nothing, by id. Ask before the history, so that none is missed."""
+    """The beginnings of runs that may have published nothing, by id.
+
+    To be asked before the history is read: a run that publishes and ends in between is then in both, not in neither.
+    """
     if view.revision is not None:
         return {}
     if run is None:

@@ -1,7 +1,7 @@
 """Stores and remotes by the paths and URLs that users and settings name them by.
 
 Decides what a text means, and makes paths absolute: those of users begin at the working directory, those of settings at
-the ledger directory. Only where a text with a colon may be either, the file system is asked.
+the ledger directory. The file system is asked only about a text with a colon that may be a path or a place elsewhere.
 """
 
 import os
@@ -18,8 +18,8 @@ _RENAMED = "rename the folder, or use the path of a link to it"
 def given_store(store: str) -> str:
     """A store as a user names it: a path, made absolute, or a URL, which may have lost a slash in a ``Path``.
 
-    Raises `ArgumentError` for a path with bytes that are no text, as Python has file names of other encodings: the
-    settings, which are text, cannot say it.
+    Raises `ArgumentError` for a path that is not UTF-8, whose bytes Python has as lone surrogates: the settings cannot
+    hold it.
     """
     named = _named(store)
     if _NO_TEXT.search(named):
@@ -53,6 +53,7 @@ def is_url(text: str, *, seen_from: Path) -> bool:
 
 
 def _named(store: str) -> str:
+    """A path, made absolute, or a URL with the slash that a ``Path`` took from it."""
     if "://" in store or not store.strip():
         return store
     url = re.match(r"([a-z][a-z0-9+.-]+):/(.*)", store, re.DOTALL)

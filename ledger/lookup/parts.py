@@ -1,4 +1,4 @@
-"""What a version has at a path, and what is told of one at which it has no file. Pure."""
+"""What a version has at a path, and the message about a path at which it has no file. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ _COMPARED: Final = 10_000
 
 
 class Part(NamedTuple):
-    """A file of a version; or a folder of it, and what lies below that."""
+    """A file of a version, or a folder of it with the files below."""
 
     path: str
     files: Sequence[FileEntry]
@@ -19,14 +19,14 @@ class Part(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of its files."""
+        """The bytes of all its files."""
         return sum(file.size for file in self.files)
 
 
 def part_at(path: str, files: Mapping[str, FileEntry]) -> Part | None:
-    """The part of a version that has a path, which of a folder may end in a slash; ``None`` where it has none.
+    """The file or folder at a path, which may end in a slash if it is a folder's; ``None`` if nothing is there.
 
-    ``files`` are the version's by their paths, so that many are opened one after another without a look at all of them.
+    ``files`` are the version's files by path: opening many one after another does not go through all of them each time.
     """
     folder = path.rstrip("/")
     one = files.get(path)
@@ -37,7 +37,7 @@ def part_at(path: str, files: Mapping[str, FileEntry]) -> Part | None:
 
 
 def no_file(label: str, path: str, files: Sequence[FileEntry]) -> str:
-    """That the version ``label`` has no file of this path, and what it has there or near it."""
+    """The message that the version ``label`` has no file at a path, and what it has there or near it."""
     missing = f"{label} has no file {path!r}"
     inside = f"{path.rstrip('/')}/"
     if path.strip("/") and any(file.path.startswith(inside) for file in files):
@@ -51,7 +51,7 @@ def no_file(label: str, path: str, files: Sequence[FileEntry]) -> str:
 
 
 def _nearest_first(path: str, known: list[str]) -> list[str]:
-    """Those of the same name first, as the paths of a saved folder begin with its own; then those that are like it."""
+    """The known paths: first those of the same file name, as a saved folder's own begins its paths; then like ones."""
     import difflib
 
     same = [each for each in known if _name_in(each) == _name_in(path)]

@@ -1,4 +1,4 @@
-"""Which runs have a process that may still end them, and how those began that have published nothing yet.
+"""Which runs have a living process, and how those began that have published nothing yet.
 
 While it goes on, a run keeps the file ``running/<run id>`` of its ledger directory locked; the kernel releases the
 lock when the process dies. The file holds the record of the run's beginning, and can be lost without harm: the run's
@@ -37,7 +37,7 @@ def present(ledger: Path, run: RunRecord, *, is_over: Callable[[], bool]) -> Ite
 
 
 def begun_runs(ledger: Path) -> dict[str, RunRecord]:
-    """How the runs began that have such a file, by their ids."""
+    """The beginnings of the runs that have a file in ``running/``, by their ids."""
     with contextlib.suppress(StorageError):
         found = ((run, begun_run(ledger, run)) for run in names_in(ledger / _FOLDER))
         return {run: record for run, record in found if record is not None}
@@ -45,7 +45,7 @@ def begun_runs(ledger: Path) -> dict[str, RunRecord]:
 
 
 def begun_run(ledger: Path, run: str) -> RunRecord | None:
-    """How a run began; ``None`` where it has no such file, or one that says nothing yet."""
+    """The beginning of a run; ``None`` if it has no file in ``running/``, or one that cannot be read, or not yet."""
     path = ledger / _FOLDER / run
     try:
         record = decode_run(read_file(path, most=SMALL), where=str(path))

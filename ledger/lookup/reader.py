@@ -24,7 +24,7 @@ from ledger.lookup.view import View
 
 
 def find_path(path: str | Path | None) -> Path:
-    """The directory of the ledger that is meant; raises `LedgerNotFoundError`."""
+    """The ledger directory at ``path`` or, without one, the directory that is found; raises `LedgerNotFoundError`."""
     target = absolute(given_path(path, "a ledger directory")) if path is not None else find_ledger(os.environ)
     if target is None:
         raise none_found(os.environ)

@@ -31,12 +31,15 @@ def settings_for(url: str, store: str | None = None) -> RemoteConfig:
 
 
 def place_named(url: str, store: str | None = None) -> RemoteConfig:
-    """What a URL or a path means, as `settings_for` says, for one that is written nowhere."""
+    """As `settings_for`, for a URL that is not written into settings, and so may have a password or a query."""
     return RemoteConfig(url=given_remote(url), store=given_store(store or ""))
 
 
 def write_remote(ledger_dir: Path, name: str, url: str, *, store: str | None = None) -> RemoteConfig:
-    """Write a remote into a ledger's settings and return it; raises `ArgumentError` if it is taken or no URL."""
+    """Write a remote into a ledger's settings and return it.
+
+    Raises `RemoteExistsError` for a name that is taken, and `ArgumentError` for a name or URL that is invalid.
+    """
     settings = settings_for(url, store)
     check_remote(name, settings.url)
     append_remote(ledger_dir, name, settings)

@@ -95,9 +95,9 @@ def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
 
 
 def _as_elsewhere(snapshot: Snapshot, wanted: str) -> list[str]:
-    """The versions that ``NAME:VERSION``, ``NAME/VERSION`` or ``models:/NAME/VERSION`` means, as other programs write.
+    """The versions that may be meant by how other programs write one: ``NAME:VERSION``, ``models:/NAME/VERSION`` etc.
 
-    Of theirs that are called ``v0``, ``v1`` and so on, the first may be what is ``1`` here.
+    Some count ``v0``, ``v1`` and so on: their ``v0`` may be what is ``1`` here, so that both numbers are tried.
     """
     found = []
     for mark in ":/":
@@ -164,14 +164,14 @@ def _agreeing(claim: Claim, version: str | int | None) -> Claim:
 
 
 def version_text(version: str | int) -> str:
-    """What a version would be called; a text that breaks the grammar is one that does not exist, as any other."""
+    """The version string that was given; a text that breaks the grammar is kept, as one that no version has."""
     return str.__str__(version) if isinstance(version, str) else check_version(version)
 
 
 def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> ArtifactNotFoundError:
     existing = [claim.version for claim in snapshot.claims(name)]
     if not existing:
-        return _no_artifact(snapshot, name)  # a folder by its name, in which no version stands
+        return _no_artifact(snapshot, name)  # its folder is there, but no version in it
     near = nearest(wanted, existing)
     of_all = f"of its {len(existing)} " if len(existing) > 1 else ""
     are = f"are {', '.join(near)}" if len(near) > 1 else f"is {near[0]}"

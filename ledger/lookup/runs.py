@@ -26,7 +26,7 @@ _Thing = TypeVar("_Thing")
 
 
 class _ByName(dict[str, _Thing]):
-    """What a run or a step has, by name; a name that it does not have is told with those that it has."""
+    """What a run or a step has, by name; the error of a name that it does not have lists those that it has."""
 
     def __init__(self, owner: str, kind: str, things: Iterable[tuple[str, _Thing]]) -> None:
         super().__init__(things)

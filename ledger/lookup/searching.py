@@ -45,7 +45,7 @@ from ledger.wording import shown, shown_with_type
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """A search whose words are checked."""
+    """The arguments of a search, checked."""
 
     name: Name | None
     version: VersionString | None
@@ -54,7 +54,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_artifacts(view: View, *, name: str | None, tag: str | Iterable[str] | None) -> list[Artifact]:
-    """The artifacts, by name: that of a name, and with a tag those that have a version with it."""
+    """The artifacts in the order of their names; with ``name`` only that one, with ``tag`` only those that have it."""
     snapshot = view.snapshot()
     wanted = check_name(name) if name is not None else None
     names = snapshot.artifact_names() if wanted is None else [wanted]
@@ -142,7 +142,7 @@ def make_filter(
     run_metadata: Mapping[str, Any] | None = None,
     created_after: dt.datetime | None = None,
 ) -> Filter:
-    """The filter that a user's words ask for, each checked."""
+    """The filter of a search's arguments, each checked."""
     kind = check_type(type)
     if created_after is not None and not isinstance(created_after, dt.datetime):
         raise ArgumentTypeError(
@@ -157,7 +157,7 @@ def make_filter(
 
 
 def _moment_of(given: object) -> str:
-    """How what was given instead of a moment becomes one, if it can."""
+    """The hint that says how to make a datetime of what was given; empty if that is no date."""
     text = str(given) if isinstance(given, (str, dt.date)) else ""
     try:
         dt.datetime.fromisoformat(text)
@@ -169,12 +169,12 @@ def _moment_of(given: object) -> str:
 def _found(view: View, snapshot: CataloguedSnapshot, search: Search) -> list[Claim]:
     """The versions that match, newest first, by the catalog or by walking, whichever is quicker."""
     claims = None
-    if not _is_soon_walked(snapshot, search):
+    if not _is_quick_to_walk(snapshot, search):
         claims = snapshot.ask(lambda catalog: list(catalogued(view, snapshot, catalog, search)))
     return claims if claims is not None else walked(view, snapshot, search)
 
 
-def _is_soon_walked(snapshot: Snapshot, search: Search) -> bool:
+def _is_quick_to_walk(snapshot: Snapshot, search: Search) -> bool:
     """Whether the trees answer at once, or there are only few versions to judge."""
     if search.name is None:
         return search.limit == 0
@@ -196,14 +196,14 @@ def catalogued(view: View, snapshot: Snapshot, catalog: Catalog, search: Search)
 
 
 def _is_held(snapshot: Snapshot, claim: Claim, search: Search) -> bool:
-    """Whether a version string means this version, where one is asked for."""
+    """Whether the version string that is searched for, if any, is this version's in the snapshot."""
     return search.version is None or snapshot.claim_of(claim.name, search.version) == claim
 
 
 def walked(view: View, snapshot: Snapshot, search: Search) -> list[Claim]:
     """What walking through the history finds, newest first."""
     if search.limit is None and search.version is None:
-        # Judged name by name, as the records of one lie together, and then put in order.
+        # Judged name by name, because the records of a name lie together, and then put in order.
         ordered = (pair for name in _names(snapshot, search) for pair in _with_order(snapshot, name))
         found = [(order, claim) for order, claim in ordered if _is_wanted(view, snapshot, claim, search.wanted)]
         found.sort(key=lambda pair: (pair[0], pair[1].position), reverse=True)
@@ -229,7 +229,7 @@ def _newest_first(snapshot: Snapshot, search: Search) -> Iterator[Claim]:
         each = [snapshot.claims(name, newest_first=True) for name in names]
     else:
         each = [iter([claim]) for name in names if (claim := snapshot.claim_of(name, search.version)) is not None]
-    # Of each name the newest that is left is compared, so that no version comes before one that followed it.
+    # Compares the newest version left of each name, so that no version comes before a later one of its own name.
     return heapq.merge(*each, key=lambda claim: claim.id, reverse=True)
 
 

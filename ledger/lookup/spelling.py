@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Final
 
 _COMPARED: Final = 200
-"""How many are compared letter by letter: those of one family take about 10 ms."""
+"""How many are compared letter by letter: as many that are alike take about 10 ms."""
 _ENDING: Final = 4
 
 
 def most_like(wanted: str, known: Sequence[str]) -> list[str]:
     """The few most like a text, the best first; none where nothing is like it.
 
-    Of very many only those are compared that stand next to it in order or end as it does: who looks before each of
-    ten thousand saves whether the name is there yet must not wait for all the others each time.
+    Of very many, only those are compared that stand next to it in order or end as it does: a program that asks before
+    each of ten thousand saves whether the name exists must not wait for a comparison with all others each time.
     """
     import difflib
 

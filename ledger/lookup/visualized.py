@@ -48,7 +48,7 @@ def _as_html(kind: VisualizationType, data: bytes) -> str:
 
 
 def _first_rows(text: str) -> list[list[str]]:
-    """The rows of a CSV, those beyond the first as ``…``; none where it is no CSV."""
+    """The first rows of a CSV, and ``…`` if there are more; none if the text is no CSV."""
     import csv
     import io
 
