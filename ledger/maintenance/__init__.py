@@ -1,4 +1,4 @@
-"""Looking after a ledger: checks a part at a time, and what is planned, shown, then executed."""
+"""Looking after a ledger: checks a part at a time; repair, gc and packing, which are planned, shown, then executed."""
 
 from ledger.history.upkeep import Packed, PackingPlan
 from ledger.maintenance.collection import GRACE_DAYS, Collected, GcPlan, execute_gc, plan_gc

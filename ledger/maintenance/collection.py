@@ -1,7 +1,7 @@
 """gc: room in the store, taken back from what no version needs.
 
-Plan, show, execute. Objects that no version names are removed when they are old enough, packs that are mostly dead
-are rewritten first: what is alive in them goes into new packs, their tables say so, and they are spare from then on.
+Plan, show, execute. Objects that no version names are removed when they are old enough. Packs that are mostly dead are
+rewritten: what is alive in them goes into new packs, the tables name it there, and a later gc removes the old packs.
 Git is not touched. Everything is looked at again under the locks before it goes (specs/maintenance.md, 3).
 """
 
@@ -40,7 +40,7 @@ MOSTLY_DEAD = 0.5
 
 _DAY = 86_400
 _TICK = 2.0  # seconds; the coarsest time that a file system keeps
-_TOGETHER = 256  # objects removed between two looks at who waits
+_TOGETHER = 256  # objects removed before the locks are released for whoever waits
 
 
 class PackRewrite(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,8 +99,8 @@ def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool =
     try:
         now = began = clock_of(store)
     except ReadOnlyError:
-        # On a read-only disk the plan is only to be looked at: nothing can be removed, and no file could tell what is
-        # written meanwhile.
+        # On a read-only disk the plan is only to be looked at: nothing can be removed, and the disk's clock, which is
+        # read off a new file, cannot be asked.
         now, began = workspace.now().timestamp(), -math.inf
     # The files are listed first: what is put afterwards is not among them, and what is named afterwards counts as
     # needed.
@@ -173,9 +173,9 @@ def _mostly_dead(store: LocalStore, listed: Iterable[str], needed: Needed) -> It
 
 
 def _rewrite(store: LocalStore, plan: GcPlan, *, timeout: float) -> int:
-    """Move what is alive out of the packs; how many tables were written again.
+    """Put what is alive in the packs into new ones; returns how many tables were written again.
 
-    The packs that it came from stay for whoever has read an old table.
+    The old packs stay, for readers that have read an old table.
     """
     if not plan.rewrites:
         return 0
@@ -187,7 +187,7 @@ def _rewrite(store: LocalStore, plan: GcPlan, *, timeout: float) -> int:
 
 
 def _remove(workspace: Workspace, store: LocalStore, plan: GcPlan, spare: Iterable[Spare]) -> list[Spare]:
-    """Remove files that are spare still: nobody is between relying on one and naming it while this looks."""
+    """Remove the files that are still spare, under locks: nobody relies on one now and names it afterwards."""
     removed: list[Spare] = []
     # The store before the ledger's lock: whoever holds the store may be waiting for that lock.
     with alone_with(store, timeout=workspace.config.lock_timeout), workspace.history.exclusively():

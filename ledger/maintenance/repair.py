@@ -2,7 +2,7 @@
 
 Plan, show, execute. A plan says for each thing that is wrong what the source can do about it; executing it brings in
 good copies, each checked, keeps what was bad in ``quarantine/<time>/`` in the ledger directory, deletes nothing, and
-checks the ledger again. What is done twice does no harm: a repair that died is started again.
+checks the ledger again. Doing it twice does no harm: a repair that died is simply started again.
 """
 
 import datetime as dt
@@ -203,11 +203,11 @@ def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
 
 
 def _folders_of(keys: Iterable[str]) -> list[str]:
-    """The folders of a store that objects lie in, each behind the one that it is in."""
+    """The folders of a store that objects lie in, each after the folder around it."""
     return sorted({"/".join(key.split("/")[:depth]) for key in keys for depth in range(1, key.count("/") + 1)})
 
 
 def _is_in_the_way(folder: Path) -> bool:
-    """Whether something lies there that nothing can lie in; a link may lead to a disk that is away."""
+    """Whether something other than a folder lies there; a link is left alone, as it may lead to a disk that is away."""
     mode = mode_of(folder, follow=False)
     return mode != 0 and not (stat.S_ISDIR(mode) or stat.S_ISLNK(mode))

@@ -2,9 +2,9 @@
 
 Decides which part a run does. All pieces stand in one fixed random order (`Piece.key`). A run goes on behind the last
 piece that an earlier run finished, and from the end back to the beginning. So each run is a random sample, and runs
-that add up to the whole have seen every piece. A piece that is wrong is finished once that is reported. The position is
-kept in the ledger's cache: without it the next run begins anywhere, so that where it can never be kept no piece is left
-out for ever.
+that add up to the whole have seen every piece. A piece with a fault is finished once the fault is reported. The
+position is kept in the ledger's cache. Without it the next run begins at a random piece: so no piece is left out for
+ever where the position can never be kept.
 """
 
 import math
@@ -69,7 +69,7 @@ def verify_part(
             break
     report = check.report(is_whole=done == len(every))
     if is_kept and done and not check.found.is_empty:
-        # Not before: what a run that is interrupted has found, the next one finds again.
+        # Not before: faults that an interrupted run found and did not report, the next one must find again.
         _keep_position(ledger.path, word, chosen[done - 1].key)
     return report
 
@@ -88,7 +88,7 @@ def _checked(part: object) -> Part:
 
 
 def choose(pieces: Sequence[Piece], *, behind: str, share: float) -> list[Piece]:
-    """The next share of some pieces, at least one, behind a key, round and round. Pure."""
+    """The next share of the pieces, at least one: from behind a key on, and past the end from the beginning. Pure."""
     order = sorted(pieces, key=lambda piece: piece.key)
     start = next((place for place, piece in enumerate(order) if piece.key > behind), 0)
     return [*order[start:], *order[:start]][: math.ceil(share * len(order))]
@@ -103,7 +103,7 @@ def _read_positions(ledger_dir: Path) -> dict[str, str]:
 
 
 def _keep_position(ledger_dir: Path, word: str, key: str) -> bool:
-    """Note how far this check is; says whether that could be done, else warns."""
+    """Keep how far this check is; returns whether that was possible, and warns if not."""
     path = ledger_dir / _FILE
     positions = {**_read_positions(ledger_dir), word: key}
     try:
