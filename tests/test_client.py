@@ -3,6 +3,7 @@
 import datetime as dt
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,17 @@ def test_a_tag_that_finds_nothing_is_told(
             look_up(wanted, **given)
         assert error is type(raised.value)
         assert all(each in str(raised.value) for each in named)
+
+
+@pytest.mark.parametrize("as_id", [lambda id: id, str, lambda id: str(id)[:30]], ids=["uuid", "text", "prefix"])
+def test_a_tag_beside_an_id_is_refused(client: Client, as_id: Callable[[uuid.UUID], Any]) -> None:
+    """An id names one version, which a tag never makes another one of."""
+    given = as_id(client.get_artifact_version("x", "1").id)
+    for look_up in (client.get_artifact_version, load_artifact):
+        with pytest.raises(ArgumentError) as raised:
+            look_up(given, tag="t")
+        assert str(given) in str(raised.value)
+        assert "'t'" in str(raised.value)
 
 
 def test_a_version_that_is_a_tag_is_told_how_to_ask(client: Client) -> None:

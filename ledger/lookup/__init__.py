@@ -41,7 +41,7 @@ from ledger.lookup.remotes import (
 )
 from ledger.lookup.resolving import check_wanted, resolve, split_label, version_text
 from ledger.lookup.runs import PipelineRun, StepRun
-from ledger.lookup.searching import claims_tagged, find_version
+from ledger.lookup.searching import check_tagged, claims_tagged, find_version
 from ledger.lookup.view import View
 from ledger.lookup.visualized import Visualized
 
@@ -68,6 +68,7 @@ __all__ = [
     "View",
     "Visualized",
     "changing_settings",
+    "check_tagged",
     "check_wanted",
     "claims_tagged",
     "find_ledger",

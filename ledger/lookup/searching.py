@@ -51,6 +51,8 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     version: VersionString | None
     wanted: Filter
     limit: int | None
+    skips_damaged: bool = True
+    """Whether a version that cannot be judged is left out with a warning; else its damage is raised."""
 
 
 def list_artifacts(view: View, *, name: str | None, tag: str | Iterable[str] | None) -> list[Artifact]:
@@ -88,20 +90,19 @@ def find_version(
 ) -> Claim:
     """The version that is meant; with a tag, the newest of the artifact that has it.
 
-    Raises what `resolve` raises, and `VersionNotFoundError` where no version has the tag.
+    Raises what `resolve` raises, and `VersionNotFoundError` where no version has the tag. A version that is newer than
+    the one found, and whose record is damaged, might be the one that is meant: its damage is raised.
     """
     if tag is None:
         return resolve(snapshot, wanted, version)
-    if not isinstance(tag, str):
-        raise ArgumentTypeError(f"a version is found by one tag, a str, got {shown_with_type(tag)}")
-    name, own = split_label(check_wanted(wanted), version)
-    if own is not None:
-        raise ArgumentError(
-            f"version {shown(own)} of {shown(name)} was given, and the tag {shown(tag)} as well",
-            hint="give one of them: either names one version",
-        )
+    name, wanted_tag = check_tagged(wanted, version, tag)
     artifact = resolve(snapshot, name).name
-    tagged = Search(name=artifact, version=None, wanted=make_filter(tag=tag), limit=1)
+    if artifact != name:
+        raise ArgumentError(
+            f"the id {shown(name)} was given, and the tag {shown(tag)} as well",
+            hint="give the artifact's name with the tag: an id names one version",
+        )
+    tagged = Search(name=artifact, version=None, wanted=wanted_tag, limit=1, skips_damaged=False)
     for claim in _found(view, snapshot, tagged):
         return claim
     raise VersionNotFoundError(
@@ -110,6 +111,19 @@ def find_version(
         name=artifact,
         tag=tag,
     )
+
+
+def check_tagged(wanted: object, version: str | int | None, tag: object) -> tuple[str, Filter]:
+    """The name and the filter of a look-up by tag; raises where they, or a version beside them, make no sense."""
+    if not isinstance(tag, str):
+        raise ArgumentTypeError(f"a version is found by one tag, a str, got {shown_with_type(tag)}")
+    name, own = split_label(check_wanted(wanted), version)
+    if own is not None:
+        raise ArgumentError(
+            f"version {shown(own)} of {shown(name)} was given, and the tag {shown(tag)} as well",
+            hint="give one of them: either names one version",
+        )
+    return name, make_filter(tag=tag)
 
 
 def search_versions(
@@ -190,7 +204,7 @@ def catalogued(view: View, snapshot: Snapshot, catalog: Catalog, search: Search)
         claim
         for place, is_certain in catalog.search(query)
         if _is_held(snapshot, claim := claim_of(place), search)
-        and (is_certain or _is_wanted(view, snapshot, claim, search.wanted))
+        and (is_certain or _is_wanted(view, snapshot, claim, search))
     )
     return itertools.islice(found, search.limit)
 
@@ -205,10 +219,10 @@ def walked(view: View, snapshot: Snapshot, search: Search) -> list[Claim]:
     if search.limit is None and search.version is None:
         # Judged name by name, because the records of a name lie together, and then put in order.
         ordered = (pair for name in _names(snapshot, search) for pair in _with_order(snapshot, name))
-        found = [(order, claim) for order, claim in ordered if _is_wanted(view, snapshot, claim, search.wanted)]
+        found = [(order, claim) for order, claim in ordered if _is_wanted(view, snapshot, claim, search)]
         found.sort(key=lambda pair: (pair[0], pair[1].position), reverse=True)
         return [claim for _, claim in found]
-    claims = (claim for claim in _newest_first(snapshot, search) if _is_wanted(view, snapshot, claim, search.wanted))
+    claims = (claim for claim in _newest_first(snapshot, search) if _is_wanted(view, snapshot, claim, search))
     return list(itertools.islice(claims, search.limit))
 
 
@@ -233,12 +247,12 @@ def _newest_first(snapshot: Snapshot, search: Search) -> Iterator[Claim]:
     return heapq.merge(*each, key=lambda claim: claim.id, reverse=True)
 
 
-def _is_wanted(view: View, snapshot: Snapshot, claim: Claim, wanted: Filter) -> bool:
-    if wanted.asks_nothing:
+def _is_wanted(view: View, snapshot: Snapshot, claim: Claim, search: Search) -> bool:
+    if search.wanted.asks_nothing:
         return True
-    facts = _readable_facts(view, snapshot, claim)
+    facts = _readable_facts(view, snapshot, claim) if search.skips_damaged else view.facts(snapshot, claim)
     return facts is not None and matches(
-        wanted,
+        search.wanted,
         tags=facts.tags,
         type=facts.manifest.type,
         metadata=facts.metadata,

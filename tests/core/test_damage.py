@@ -23,6 +23,7 @@ from ledger.errors import (
     StoreMismatchError,
     UnsupportedFormatError,
 )
+from ledger.lookup import cataloguing
 from tests.kit.contents import noise
 from tests.kit.ledgers import canonical, damage, forge, git, manifest_of, manifest_path, objects_of, plant, store_of
 
@@ -363,6 +364,21 @@ def test_a_damaged_event_is_an_error_of_its_version(three: Ledger) -> None:
     with pytest.raises(FormatError, match="x@2"):
         three.get("x", 2)
     assert "three" == three.load("x")
+
+
+@pytest.mark.parametrize("few", [0, cataloguing.FEW], ids=["catalogued", "walked"])
+def test_a_tag_never_means_an_older_version_because_of_damage(
+    three: Ledger, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged version that may have the tag is an error, unless a newer one has it."""
+    monkeypatch.setattr(cataloguing, "FEW", few)
+    folder = "/".join(three.get("x").claim.path[:-1])
+    plant(three, {f"{folder}/00000004~4~4~{'0' * 31}1/version.json": b"{not json"})
+    three.save("five", "x", tags=["u"])
+    for tag in ("t", "v"):
+        with pytest.raises(FormatError, match="x@4"):
+            three.load("x", tag=tag)
+    assert "five" == three.load("x", tag="u")
 
 
 def test_a_swapped_store_is_noticed(three: Ledger) -> None:
