@@ -11,7 +11,7 @@ from typing import Any, Literal, NoReturn, Self
 from uuid import UUID
 
 from ledger.errors import ArgumentError, LazyArtifactError
-from ledger.lookup import check_wanted, version_text
+from ledger.lookup import check_tagged, check_wanted, version_text
 from ledger.runtime.graph import FromLookup, FromStep
 from ledger.wording import shown
 
@@ -155,7 +155,7 @@ class LazyVersion(Placeholder):
 
 
 def lazy_lookup(wanted: str | UUID, version: str | int | None, tag: str | None) -> LazyVersion:
-    """The placeholder of a look-up by name, id or prefix; raises `ArgumentTypeError` for what can be none of them."""
+    """The placeholder of a look-up by name, id or prefix, or by name and tag; raises for what can be none of them."""
     named: tuple[object, ...] = (wanted, version, tag)
     for given in named:
         if isinstance(given, Placeholder):
@@ -164,5 +164,6 @@ def lazy_lookup(wanted: str | UUID, version: str | int | None, tag: str | None) 
     if version is not None:
         label += f" version {version_text(version)!r}"
     if tag is not None:
+        check_tagged(wanted, version, tag)
         label += f" with the tag {tag!r}"
     return LazyVersion(FromLookup(wanted=wanted, version=version, tag=tag), label)

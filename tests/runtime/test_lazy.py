@@ -16,7 +16,9 @@ from ledger.client import Client
 from ledger.enums import ArtifactType
 from ledger.errors import (
     ArgumentError,
+    ArgumentTypeError,
     ArtifactNotFoundError,
+    InvalidTagError,
     LazyArtifactError,
     LedgerError,
     StepInterfaceError,
@@ -89,6 +91,22 @@ def test_a_lookup_takes_a_tag() -> None:
     run = run_body(body)
     assert ["good", "good"] == GOT
     assert [tagged] * 2 == [run.steps[name].inputs["given"] for name in ("takes", "takes_2")]
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"tag": ["best"]}, ArgumentTypeError),
+        ({"tag": ""}, InvalidTagError),
+        ({"tag": "best", "version": 1}, ArgumentError),
+    ],
+)
+def test_a_tag_that_makes_no_sense_is_refused_in_the_body(given: dict[str, Any], error: type[Exception]) -> None:
+    """What no look-up can find is no run that fails, but a call that is refused, and no record is left of it."""
+    save_artifact("good", "x", tags=["best"])
+    with pytest.raises(error):
+        run_body(lambda: takes(Client().get_artifact_version("x", **given)))
+    assert [] == Client().list_pipeline_runs()
 
 
 FACTS: list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = [
