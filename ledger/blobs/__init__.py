@@ -1,10 +1,10 @@
 """How bytes are kept: files in, chunks, packs and tables in a store, files out again.
 
-The only package that knows obstore, zstandard, the chunker and the stores of fsspec. A store keeps objects by
-key (`Store`), a writer turns files into a content (`ContentWriter`), a reader turns a
-content back into files (`ContentReader`). Bytes are durable before a content is returned, but for small ones that a
-caller gathers himself (`GatheredPuts`), and every byte handed out has been checked against its digest. Knows nothing of
-artifacts, versions or the history.
+The only package that knows obstore, zstandard, the chunker and the stores of fsspec. A store keeps objects by key
+(`Store`), a writer turns files into a content (`ContentWriter`), a reader turns a content back into files
+(`ContentReader`). Bytes are durable before a content is returned, except small objects that the caller gathers
+(`GatheredPuts`), and every byte handed out has been checked against its digest. Knows nothing of artifacts, versions
+or the history.
 """
 
 from ledger.blobs.auditing import Checked, absent, check_linked, check_objects, check_table, stored_keys

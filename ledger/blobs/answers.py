@@ -35,7 +35,7 @@ _TRANSIENT_CODES = frozenset(
     # The upload in parts is over. If it was completed and only the answer was lost, trying again finds the object.
     | {"NoSuchUpload", "Throttling", "ThrottlingException", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 )
-_ABOUT_ONE_OBJECT = ("read", "delete")  # any other answer "not found" does not say what was not found
+_ABOUT_ONE_OBJECT = ("read", "delete")  # to a put or a listing, "not found" does not say what was not found
 _MISSING_OBJECT = "NoSuchKey"
 _MISSING_PLACES = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _KEYS_OF_THE_BUCKET = "KMS."  # how codes about a bucket's encryption begin
@@ -64,7 +64,7 @@ _REFUSAL_HINTS = {
     "ProxyAuthRequired": "give user and password in the URL of the proxy, in HTTPS_PROXY",
     "incorrectly configured region": _SET_THE_REGION,
 }
-"""What to do where one is refused for good without a status, by the library's words."""
+"""What to do about a refusal for good that has no status, by words of the library in it."""
 _UNAUTHENTICATED = "lacked valid authentication credentials"
 _METADATA_SERVICES = ("169.254.169.254", "metadata.google.internal")
 _ACCESS_WORDS = (_UNAUTHENTICATED, *_METADATA_SERVICES, *_REFUSAL_HINTS)

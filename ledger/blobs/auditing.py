@@ -46,9 +46,9 @@ def absent(store: Store, keys: Iterable[str]) -> Iterator[Fault]:
 
 
 def check_table(store: Store, content: Content) -> Fault | None:
-    """What is wrong with where a table says that its content lies, its packs' indexes being sound.
+    """The fault of a table whose runs are not the chunks of its segments, judged by the indexes of its packs.
 
-    Where chunks lie is no part of the content's digest: the segments are, and tell.
+    The digest of a content covers its segments and not its runs, so only this comparison tells.
     """
     if content.linked is not None or not content.has_table:
         return None
@@ -58,7 +58,7 @@ def check_table(store: Store, content: Content) -> Fault | None:
         found = tuple(_segments(store, table))
     except (IntegrityError, StorageError) as error:
         raise_if_inconclusive(error)
-        return None  # the fault of the pack, or of the table, is told by itself
+        return None  # the table or pack that is at fault is reported by itself
     if found == table.segments:
         return None
     return Fault(key, "corrupt", f"{store.url}/{key} has runs that are not the chunks of its segments")
@@ -182,7 +182,7 @@ def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_las
 
 
 def _together(faults: Sequence[Fault]) -> Fault | None:
-    """The faults of one object as one: the first says what it is, all say which chunks are touched."""
+    """The faults of one object as one: the first gives the message, all of them the chunks that are damaged."""
     if not faults:
         return None
     whole = next((fault for fault in faults if not fault.chunks), None)

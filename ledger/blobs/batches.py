@@ -1,7 +1,7 @@
 """The files of a folder in batches: small ones are read many at a time.
 
-Small neighbours are read together, by this thread or by several as their `Pace` says, and every other file when its
-turn comes.
+Small neighbours are read together, by this thread or by several as their `Pace` says. Every other file is passed on as
+it is, to be read when its turn comes.
 """
 
 from collections.abc import Iterator, Sequence

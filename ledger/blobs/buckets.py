@@ -1,9 +1,9 @@
 """A store in a bucket: S3 and what speaks like it, Google Cloud Storage, Azure, and plain HTTP for reading.
 
 What is held in memory goes up in one conditional request, so it appears whole or not at all. A pack that waits in a
-file goes up in parts, which the service makes one object when all are there, and forgets where one fails. One
-attempt per call, but for large uploads: trying again is `RetryingStore`'s. Every foreign exception becomes one of
-`ledger.errors` here.
+file goes up in parts, which the service makes one object when all are there, and forgets where one fails. Each call
+makes one attempt, except that parts of large uploads are sent again: trying again is up to `RetryingStore`. Every
+foreign exception becomes one of `ledger.errors` here.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ class BucketStore:
     """
 
     puts_at_once = 2  # packs, besides the one that is being filled
-    gets_at_once = 4  # parts of up to 8 MiB, each in memory as stored and as it was
+    gets_at_once = 4  # parts of up to 8 MiB, each in memory both as it is stored and as plain bytes
 
     def __init__(self, url: str, *, timeout: float = _SILENT_SECONDS) -> None:
         self._url = without_credentials(url)
@@ -105,8 +105,8 @@ class BucketStore:
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Create an object in one request; one that is there is compared, and replaced if it differs.
 
-        But ``store.json`` stays: whoever made the store first gave it its id. So does registered data, which is the
-        user's: `IntegrityError`. Where the service knows no condition on a put, neither is looked at here.
+        But a ``store.json`` stays: whoever made the store first gave it its id. So does registered data, which is the
+        user's: `IntegrityError`. In a service without conditional puts neither is looked for.
         """
         self._last_put.key = ""
         if self._checked.holds(key, parts):
@@ -122,19 +122,19 @@ class BucketStore:
     def put_file(self, key: str, file: BinaryIO) -> None:
         """Create an object from a file, a large one in parts; one that is there is compared, and replaced if need be.
 
-        In parts there is no condition: of two that put one object at the same moment, the later one's stands.
+        Parts are not conditional: if two writers put one object at the same moment, the later one's bytes stand.
         """
         if size_of_file(file) < _LARGE:
             self.put(key, [whole(file)])
             return
         self._last_put.key = ""
-        is_there = holds_file(self, key, file)
-        if is_there:
+        is_same = holds_file(self, key, file)
+        if is_same:
             return
-        if is_there is not None:
+        if is_same is False:
             self._meet_other_bytes(key)
         is_over = threading.Event()
-        # Whatever goes wrong in between, the library gives the upload up; so an interrupt ends its bytes.
+        # The library gives an upload up when reading its bytes fails: so an interrupt makes the next read fail.
         blocks, put = _until(is_over, blocks_of(file)), _library().put_async
         sent = partial(put, self._patient_bucket, key, blocks, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
         with self._mapped(key, "write"):
@@ -179,7 +179,7 @@ class BucketStore:
                 raise
 
     def _ends_before(self, key: str, start: int) -> bool:
-        """Whether an object has nothing from ``start`` on; raises why it is refused, as the status alone tells it."""
+        """Whether an object has no byte at ``start``; raises its refusal, by the status alone: HEAD has no words."""
         head = answer(partial(_library().head_async, self._bucket, key))
         return int(head["size"]) <= start
 
@@ -190,11 +190,12 @@ class BucketStore:
         """A part of an object, at most so many bytes; what a service sends beyond them does not fill the memory."""
         found = await _library().get_async(self._bucket, key, options=options)
         async for data in found.stream(min_chunk_size=length):
-            # A server that compresses what it sends may send more; whoever reads finds that out by the digest.
+            # A server that compresses what it sends may send more; the digest tells whoever reads it.
             return memoryview(data)[:length]
         return b""
 
     async def _tail(self, key: str, length: int) -> Any:
+        """The last bytes of an object."""
         library = _library()
         try:
             return await self._part(key, {"range": {"suffix": length}}, length)
@@ -207,9 +208,9 @@ class BucketStore:
             return await self._part(key, {"range": (start, size)}, size - start) if size else b""
 
     def _meet_other_bytes(self, key: str) -> None:
-        """Refuse to replace what is the user's, and warn where a chunk or pack is about to be put right.
+        """Refuse to replace what is the user's, and warn that a chunk or pack is about to be put right.
 
-        A table may lie elsewhere for good reasons.
+        A table may rightly differ.
         """
         refuse_replacing(self._url, key)
         if names_its_bytes(key):
@@ -255,7 +256,7 @@ class BucketStore:
         try:
             found = memoryview(self._fetch(key, 0, size + 1))
         except FileNotFoundError:
-            return False  # it went since
+            return False  # it was deleted meanwhile
         if len(found) != size:
             return False
         offset = 0
@@ -279,7 +280,7 @@ class BucketStore:
 
 
 def _until(is_over: threading.Event, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Blocks, and an error in the place of the next one once it is all over: no end of what is sent."""
+    """The blocks; once ``is_over`` is set, an error in place of the next one, as an end would complete the upload."""
     for block in blocks:
         if is_over.is_set():
             raise InterruptedError
@@ -294,7 +295,7 @@ class _LastPut(threading.local):
 
 
 def _etag(found: Any, size: int) -> str | None:
-    """The ETag in an answer, with a size; a weak one may stay when the bytes change."""
+    """The ETag in an answer, with a size; ``None`` for a weak one, which may stay when the bytes change."""
     tag = found["e_tag"]
     return None if tag is None or tag.startswith("W/") else f"{tag} {size}"
 

@@ -48,7 +48,7 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
 
 
 def excess(pages: Iterable[CachedPage], limit: int) -> list[CachedPage]:
-    """What has to go so that the rest holds nine tenths of the limit, used longest ago first; nothing while it fits."""
+    """The pages to remove, used longest ago first, to leave nine tenths of the limit; none while all fit in it."""
     by_use = sorted(pages, key=lambda page: page.used)
     total = sum(page.size for page in by_use)
     if total <= limit:
@@ -107,7 +107,7 @@ class ObjectCache:
             write_derived_file(path, data)
         except OSError as error:
             if _was_cleared(error):
-                self._folders.clear()  # it begins anew with the next page
+                self._folders.clear()  # the next page makes them again
             else:
                 self._give_up(error, "write")
             return
@@ -164,9 +164,9 @@ class ObjectCache:
         return os.path.join(self.folder, name)
 
     def _pages(self) -> Iterator[CachedPage]:
-        """Every file of the cache; those of writers that died are there too, and go like the others.
+        """Every file of the cache, also what writers that died have left, which goes like the others.
 
-        A link in its place has never been used: what lies behind it is no part of the cache.
+        A link in place of the folder is never used: what lies behind it is no part of the cache.
         """
         if os.path.islink(self.folder):
             return

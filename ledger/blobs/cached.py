@@ -30,14 +30,14 @@ PAGE_SIZE: Final = 256 << 10
 
 
 class CachedStore:
-    """The objects of ``store``, their parts from ``cache`` where they are there."""
+    """The objects of ``store``, whose parts are read from ``cache`` where it has them."""
 
     def __init__(self, store: PrunableStore, cache: ObjectCache) -> None:
         self._store = store
         self._cache = cache
         self._own = _OwnPages()
         self._lock = ThreadLock()
-        self._unchanged: Recent[str, bool] = Recent(_REMEMBERED)  # packs, by what their ETags said
+        self._unchanged: Recent[str, bool] = Recent(_REMEMBERED)  # whether a pack's ETag was the kept one
         self._is_fresh = False
         self.puts_at_once = puts_at_once(store)
         self.gets_at_once = gets_at_once(store)
@@ -118,7 +118,7 @@ class CachedStore:
     def _remember_all(self, key: str, pages: Iterable[bytes]) -> None:
         """Remember the pages of an object that was put, if its key says for ever what they are."""
         if names_its_bytes(key):
-            self.forget(key)  # the pages of an object that it may have replaced
+            self.forget(key)  # the object may have replaced another one, whose pages these are
             for number, page in enumerate(pages):
                 self._remember(key, number, page)
             with contextlib.suppress(StorageError):  # without it the next process reads the pack again
@@ -154,7 +154,7 @@ class CachedStore:
         return found if found is None or len(found) <= PAGE_SIZE else None
 
     def _may_use(self, key: str, number: int, *, end: str = "") -> bool:
-        """Whether a page of an object may come from the cache; ``end`` is the name of its end, if it is that."""
+        """Whether a page of an object may come from the cache, or the end that is kept under the name ``end``."""
         return not self._is_fresh or self._own.has(end or key, number) or self._is_unchanged(key)
 
     def _tail(self, key: str, start: int) -> bytes:

@@ -1,8 +1,8 @@
 """What this process has put or compared lately.
 
-A small value that is saved again and again need not be fetched each time to be compared.
-What is known is forgotten soon, as others may remove an object that nothing names, though none that is younger than
-14 days (specs/maintenance.md, 3). For any thread.
+So a small value that is saved again and again need not be fetched each time to be compared. What is known is forgotten
+soon, because others may remove an object that nothing names, though none that is younger than 14 days
+(specs/maintenance.md, 3). For any thread.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from ledger.blobs.recent import Recent
 from ledger.forks import ThreadLock
 
 REMEMBERED_SECONDS: Final = 600.0
-"""How long it is remembered: far less than the 14 days for which an object that nothing names is left alone."""
+"""How long an object is remembered: far less than the 14 days for which one that nothing names is left alone."""
 
 _LARGEST = 1 << 20  # bytes; hashing more than that costs more than it saves
 _MOST = 4096
@@ -45,7 +45,7 @@ class CheckedObjects:
                 self._known.put(key, (_fingerprint(parts), time.monotonic() + REMEMBERED_SECONDS))
 
     def forget(self, key: str) -> None:
-        """Take it back: the object was deleted."""
+        """Forget an object that was deleted."""
         with self._lock:
             self._known.drop(key)
 

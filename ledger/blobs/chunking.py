@@ -66,7 +66,7 @@ class Cutter:
     def take(self, piece: bytes | bytearray | memoryview) -> Iterator[Block]:
         """Copy the next bytes; gives blocks of chunks that no later byte can change.
 
-        To be exhausted before the next call.
+        The iterator has to be exhausted before the next call.
         """
         view = memoryview(piece).cast("B")
         if len(self._memory) < min(self._size + len(view), BLOCK_SIZE):
@@ -101,7 +101,7 @@ class Cutter:
         return Block(chunks, memory)
 
     def _chunks(self, data: memoryview, *, final: bool) -> Iterator[memoryview]:
-        """The chunks at the beginning of some bytes, to their last one if they are ``final``."""
+        """The chunks that some bytes begin with, whatever follows them; all of their chunks if they are ``final``."""
         if final and len(data) <= MIN_SIZE:
             # There is nothing to cut, and importing the library would cost more than a small save.
             if data:
@@ -126,5 +126,5 @@ def _fresh() -> mmap.mmap:
     # Not a bytearray: mapped memory costs only the pages that are touched, which of a small stream are few.
     try:
         return mmap.mmap(-1, BLOCK_SIZE)
-    except OSError as error:  # what Python says of memory that is mapped
+    except OSError as error:  # what Python raises for mapped memory instead of a `MemoryError`
         raise MemoryError(f"no {BLOCK_SIZE >> 20} MiB are left to cut a stream in") from error

@@ -43,7 +43,7 @@ _FIRST_BYTES = frozenset({*(start[0] for start in _MISTAKABLE), *_OLD_ZSTD[1], *
 
 
 class _Own(threading.local):
-    """What each thread has for itself: making one of these anew costs as much as a chunk."""
+    """What each thread has for itself: making one of these costs as much as a chunk that it works on."""
 
     compressor: "ZstdCompressor | None" = None
     decompressor: "ZstdDecompressor | None" = None
@@ -83,7 +83,7 @@ def encode_frame(plain: bytes | memoryview) -> bytes:
         _own.compressor = ZstdCompressor(level=_LEVEL, write_content_size=True)
     try:
         return _own.compressor.compress(plain)
-    except ZstdError as error:  # of any bytes a frame can be made, where there is room for it
+    except ZstdError as error:  # a frame can be made of any bytes, so only memory can be lacking
         raise MemoryError(str(error)) from error
 
 

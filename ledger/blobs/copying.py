@@ -1,4 +1,4 @@
-"""The bytes of contents, from a store to another.
+"""The bytes of contents, copied from one store to another.
 
 Every object is checked by its digests on the way, so that damage is never passed on, and it is the checked
 bytes that are put, not a second answer of the source. What the target has already is left alone once that
@@ -54,8 +54,8 @@ class Copied(NamedTuple):
 class Copier:
     """Makes contents complete in ``target``, durably.
 
-    Packs of ``sound`` are known to be whole there; those that are found so, or put there, join them. So each pack is
-    looked at once, also one with damage. Objects of ``anew`` are put over what is there.
+    ``sound`` names packs that are known to be whole there; those that are found whole, or put there, are added to it.
+    So each pack is looked at once, even one with damage. Objects of ``anew`` are put over what is there.
     """
 
     def __init__(
@@ -72,7 +72,8 @@ class Copier:
     def copy_all(self, contents: Iterable[Copied], *, refused: Callable[[LedgerError], None]) -> None:
         """Make contents complete, in order; small neighbours at the same time.
 
-        ``refused`` is told, from any thread, why a content cannot be copied; the others are if it does not raise.
+        ``refused`` is called, from any thread, with the reason why a content cannot be copied; the others are still
+        copied, unless it raises.
         """
 
         def copy_small(copied: Copied) -> int:
@@ -105,7 +106,7 @@ class Copier:
             self.copy_objects(copied)
 
     def copy_objects(self, copied: Copied) -> None:
-        """Put the objects of a content there that the target lacks, and those of ``anew``; no registered files."""
+        """Put those objects of a content that the target lacks, and those of ``anew``; no registered files."""
         source, content, label = copied
         if not content.has_table:
             advance(self._copy_small(copied))
@@ -122,7 +123,7 @@ class Copier:
         packs = sorted({pack_of(key) for key in needed}.difference(self._sound))
         copy = partial(self._copy_pack_or_chunks, copied, needed)
         for number, moves in enumerate(in_order(copy, packs, threads=puts_at_once(self._target))):
-            # How much of the content is in which pack only their indexes say; an even share is near enough for a bar.
+            # Only their indexes say how much of the content is in which pack; equal shares do for a progress bar.
             advance(copied.content.size * (number + 1) // len(packs) - copied.content.size * number // len(packs))
             if moves is None:
                 self._sound.add(packs[number])
@@ -209,7 +210,7 @@ def _read_end(index: PackIndex, label: str, store: Store) -> bytes:
 
 
 def _is_whole(store: Store, pack: str, label: str) -> bool:
-    """Whether a pack can be relied on; reading all of a distant one would cost as much as putting it."""
+    """Whether a pack can be relied on; of a distant one only index and size are read: all of it would cost a put."""
     key, itself = pack_key(pack), uncached(store)
     if not itself.has(key):
         return False

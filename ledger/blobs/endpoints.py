@@ -1,7 +1,7 @@
 """Which bucket a URL means, and how to reach it.
 
-Owns what is asked of URL and environment: the library reads the services' own environment
-variables; here is what it leaves out. Nothing is asked of a service yet.
+Owns what URL and environment say beyond what the library finds there by itself: it reads the services' own
+environment variables. Nothing is asked of a service yet.
 """
 
 import os
@@ -149,10 +149,10 @@ def _is_endpoint(url: str) -> bool:
     """Whether a text is the URL of a service."""
     try:
         parts = urlsplit(url)
-        is_port = parts.port != 0
-    except ValueError:  # as of brackets around what is no address, and of a port that is none
+        is_port_possible = parts.port != 0
+    except ValueError:  # brackets around what is no address, or a port that is none
         return False
-    is_place = is_port and bool(parts.netloc) and not parts.query and not parts.fragment
+    is_place = is_port_possible and bool(parts.netloc) and not parts.query and not parts.fragment
     return parts.scheme in ("http", "https") and is_place and url.isprintable()
 
 

@@ -36,16 +36,15 @@ _Whole = tuple[list[Extent], Sequence[Run]]  # objects that are a content's as a
 def extents_of(store: Store, contents: Iterable[Content]) -> dict[Content, Extents | LedgerError]:
     """The stored bytes of each content, or what is wrong with it; several may share them.
 
-    Linked data is the user's own: only its table counts. A digest alone does not tell contents apart: of two manifests
-    with one digest, one may say what is not so.
+    Linked data is the user's own: only its table counts. Results are by content and not by digest, because one of two
+    manifests with the same digest may be wrong about what it is made of.
     """
     distinct = dict.fromkeys(contents)
     threads = small_at_once(store)
     found = in_order(partial(_whole_objects, store), distinct, threads=threads)
     whole = dict(zip(distinct, found, strict=True))
-    packs = {pack for each in whole.values() if not isinstance(each, LedgerError) for pack, _, _ in each[1]}
-    named = sorted(packs)
-    offsets = dict(zip(named, in_order(partial(_offsets, store), named, threads=threads), strict=True))
+    packs = sorted({pack for each in whole.values() if not isinstance(each, LedgerError) for pack, _, _ in each[1]})
+    offsets = dict(zip(packs, in_order(partial(_offsets, store), packs, threads=threads), strict=True))
     return {content: _together(each, offsets, content.digest) for content, each in whole.items()}
 
 

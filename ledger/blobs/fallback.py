@@ -1,9 +1,8 @@
 """A store in front of others: reads from the first that has an object, writes to its own.
 
-So that what other people saved is read where they put it, and nothing is fetched before
-somebody asks for it. Where one of the others fails, the next may have the object: the failure is
-an error only if none has. Knows nothing of digests: whoever reads an object checks it, and may look for a sound one
-in each.
+So what other people saved is read where they put it, and only when somebody asks for it. Where one of the others
+fails, the next may have the object: the failure is an error only if none has. Knows nothing of digests: whoever reads
+an object checks it, and may look for a sound copy in each store.
 """
 
 import contextlib
@@ -41,13 +40,13 @@ from ledger.errors import (
 from ledger.system_errors import raise_if_access_denied, raise_if_inconclusive
 
 SILENT_SECONDS: Final = 10.0
-"""How long a store that did not answer is not asked again, and never longer than it was waited for.
+"""How long, at most, a store that did not answer is left alone, so that not each of many objects costs a wait.
 
-So that of many objects not each costs a wait.
+It is never longer than the store was waited for.
 """
 
 WAITED_SECONDS: Final = 1.0
-"""What fails sooner is a refusal, which may be of one object alone, such as one that is archived."""
+"""How long a failure must have taken for its store to be left alone: a quicker one may be of one archived object."""
 
 _Result = TypeVar("_Result")
 
@@ -56,7 +55,7 @@ _FAILURES = (StorageError, StoreMismatchError, MissingDependencyError, ConfigErr
 
 
 class _Silence(NamedTuple):
-    """Until when a store is not waited for, and its failure again."""
+    """Until when a store is left alone, and what makes its failure once more."""
 
     until: float
     again: Callable[[], StorageError]
@@ -69,8 +68,8 @@ class FallbackStore:
     may raise, as a store may be away. A store that did not answer, or let nobody in, is asked last from then on. If
     that took `WAITED_SECONDS` or more, it is not asked at all for as long as it took, at most for `SILENT_SECONDS`.
 
-    ``tries_all`` is for who only reads: what is damaged in one of them may be sound in another. Who judges or relies
-    on what is there takes the first that has it.
+    ``tries_all`` is for readers: an object that is damaged in one store may be sound in another. Whoever judges an
+    object or relies on it takes it from the first store that has it.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class FallbackStore:
 
     @property
     def gets_at_once(self) -> int | None:
-        """As many as the store that takes longest to answer is best asked for."""
+        """The most that one of the distant stores is best asked for; ``None`` without any."""
         return max((each for each in map(gets_at_once, self._stores) if each is not None), default=None)
 
     @property
@@ -114,7 +113,7 @@ class FallbackStore:
 
     @property
     def fresh(self) -> "FallbackStore":
-        """The same stores, of whose caches only what this process has put there counts."""
+        """The same stores, of whose caches only what a store is known to have counts."""
         return self._seen_as(fresh)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
@@ -151,7 +150,7 @@ class FallbackStore:
         self._own.put(key, parts)
 
     def settle(self, key: str) -> None:
-        """Make an object last in the first store that has it, where it is read from."""
+        """Make an object durable in the first store that has it, which is the one that it is read from."""
         store = self.first_of(lambda store: store.has(key))
         if store is not None:
             settle(store, key)
@@ -166,7 +165,7 @@ class FallbackStore:
             forget(store, key)
 
     def from_any(self, read: Callable[[Store], _Result]) -> tuple[_Result, Store] | None:
-        """What ``read`` gives of the first store that it succeeds with, and that store; only if all are tried."""
+        """The result of ``read`` from the first store with which it succeeds, and that store; if ``tries_all``."""
         for store in (self._own, *self._others_in_order()) if self._tries_all else ():
             with contextlib.suppress(IntegrityError, FormatError, *_FAILURES):
                 return self._asked(store, read), store
@@ -179,7 +178,7 @@ class FallbackStore:
         return other
 
     def _read(self, key: str, read: Callable[[Store], _Result]) -> _Result:
-        """What reading an object gives from the first store that has it."""
+        """The result of ``read`` from the first store that has the object."""
         found = self._first(read)
         if found is None:
             raise FileNotFoundError(f"{key} is in none of {', '.join(store.url for store in self._stores)}")
@@ -199,9 +198,9 @@ class FallbackStore:
             try:
                 answer = self._asked(store, ask)
             except (AwayError, StorageError, MissingDependencyError, ConfigError) as error:
-                failure = failure or error  # it may be there, unless another one has it
+                failure = failure or error  # the object may be there, unless another store has it
             except (FileNotFoundError, StoreMismatchError):
-                continue  # where its bucket is gone, `missed` knows whether it should be there
+                continue  # whether a store should be where there is none now, `missed` knows
             else:
                 if answer is not None:
                     return answer
@@ -211,7 +210,7 @@ class FallbackStore:
         return None
 
     def _asked(self, store: Store, ask: Callable[[Store], _Result]) -> _Result:
-        """What a store answers; one that did not answer a moment ago fails at once as it did then."""
+        """What a store answers; while it is left alone, its last failure is raised at once."""
         place = self._stores.index(store)
         silence = self._silent.get(place)
         began = self._clock()
@@ -222,7 +221,7 @@ class FallbackStore:
         except (StoreAccessError, StoreUnavailableError) as error:
             waited = (now := self._clock()) - began
             silent = min(waited, SILENT_SECONDS) if waited >= WAITED_SECONDS else 0.0
-            # Made of its parts: the error itself would keep the frames that it was raised in.
+            # Made anew from its parts: the error itself would keep the frames that it was raised in.
             again = functools.partial(type(error), str(error), hint=error.hint, **error.facts)
             self._silent[place] = _Silence(now + silent, again)
             raise
@@ -231,7 +230,7 @@ class FallbackStore:
         return sorted(self._others, key=lambda store: self._stores.index(store) in self._silent)
 
     def _raise(self, failure: _Failure) -> NoReturn:
-        """Raise the failure of another store; if all of it is away, or closed, it says nothing about what it holds."""
+        """Raise the failure of another store, as one of access or availability where it says nothing of the object."""
         if isinstance(failure, StorageError):
             raise_if_inconclusive(failure)
             self._missed()

@@ -30,7 +30,10 @@ class Fault(NamedTuple):
 
 
 def missized(store: Store, key: str, size: int | None, said: Iterable[int | None]) -> Fault | None:
-    """The fault of a sound chunk that is said to be of another ``size``; ``None`` where it is not, or is no chunk."""
+    """The fault of a sound chunk of ``size`` bytes if some manifest gives it another size; ``None`` if none does.
+
+    ``said`` are the sizes that manifests give it. The ``size`` of what is no chunk is ``None``.
+    """
     wrong = frozenset(each for each in said if each is not None and each != size)
     if size is None or not wrong:
         return None

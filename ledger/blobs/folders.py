@@ -131,9 +131,9 @@ def _not_portable(paths: Sequence[str]) -> list[str]:
 
 
 def _walk(root: str, left_out: str) -> Iterator[tuple[str, str, list[tuple[str, os.stat_result]]]]:
-    """For each folder in a folder, how its paths begin, where it lies, and what it holds: files, links, empty folders.
+    """For each folder at or below ``root``: how the paths in it begin, where it lies, and what it holds.
 
-    Each by its name and status. What lies at ``left_out`` is passed over.
+    That is files, links and empty folders, each by its name and status. What lies at ``left_out`` is passed over.
     """
     left_out_of, left_out_name = os.path.split(left_out)
     pending = [("", root)]

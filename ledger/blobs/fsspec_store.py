@@ -52,7 +52,7 @@ _locks: weakref.WeakKeyDictionary[Any, ThreadLock] = weakref.WeakKeyDictionary()
 """A lock for each connection that fsspec keeps; stores of one place share it."""
 
 _SECRETS = re.compile(r"(?<=/)[^/\s]*@|\?[^\s'\"]+")
-"""What shows no secret once it is left out of an error: the user, the password and the query of a URL."""
+"""The parts of a URL that may be secret, and are left out of errors: user and password, and the query."""
 
 
 class FsspecStore:
@@ -116,19 +116,19 @@ class FsspecStore:
             return None
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
-        """Upload an object in one piece; nothing happens where it is there already.
+        """Upload an object in one piece; nothing happens where one with the same bytes is there already.
 
         Registered data with other bytes is the user's: `IntegrityError`.
         """
         data = b"".join(parts)
-        self._publish(key, lambda path: self._files.pipe_file(path, data), is_there=self._holds(key, data))
+        self._publish(key, lambda path: self._files.pipe_file(path, data), is_same=self._holds(key, data))
 
     def put_file(self, key: str, file: BinaryIO) -> None:
         """Upload the bytes of a file, a little at a time where they can be renamed when they are complete."""
         if self._protocol in _OBJECT_STORES:
             self.put(key, [whole(file)])
         else:
-            self._publish(key, lambda path: self._copy(file, path), is_there=holds_file(self, key, file))
+            self._publish(key, lambda path: self._copy(file, path), is_same=holds_file(self, key, file))
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder, in order; temporary objects are none."""
@@ -177,11 +177,11 @@ class FsspecStore:
             for block in blocks_of(file):
                 target.write(block)
 
-    def _publish(self, key: str, write: Callable[[str], object], *, is_there: bool | None) -> None:
-        """Let ``write`` make an object, unless the same bytes are there; with others it may be the user's."""
-        if is_there:
+    def _publish(self, key: str, write: Callable[[str], object], *, is_same: bool | None) -> None:
+        """Let ``write`` make an object, unless the one that is there ``is_same``; another one may be the user's."""
+        if is_same:
             return
-        if is_there is not None:
+        if is_same is False:
             refuse_replacing(self._url, key)
         with self._asking(key, "write"):
             if self._protocol in _OBJECT_STORES:
@@ -224,7 +224,7 @@ class FsspecStore:
             raise _refusal(error, place, doing) from error
 
     def _connect(self) -> None:
-        """Have a connection of one's own after a failure: fsspec keeps one that was cut, and gives it again."""
+        """Make a new connection after a failure: fsspec keeps one that was cut, and would give it again."""
         if not self._is_connected:
             options = {**self._files.storage_options, "skip_instance_cache": True}
             self._files = type(self._files)(*self._files.storage_args, **options)
@@ -307,7 +307,7 @@ def _quieten() -> None:
 def _hurry(files: Any) -> None:
     """Let the library of SFTP send at once, and not wait for ever for a host that fell silent.
 
-    It waits for the answer to each 32 KiB, and the system for more to send.
+    It waits for the answer to each 32 KiB, which the system would hold back until there is more to send.
     """
     import socket
 

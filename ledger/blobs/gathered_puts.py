@@ -1,8 +1,8 @@
-"""Small objects that are put together.
+"""Small objects that wait for each other, to be put at the same time.
 
 With a distant store each costs the time of a request. So whoever publishes many contents at once lets their small
-objects wait here, and sees to it that none waits any more before anything names them. What could not be put waits on
-and is tried again: only `finish` says that all are durable.
+objects wait here, and calls `finish` before anything names them. What could not be put waits on and is tried again:
+only `finish` says that all are durable.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _SMALL: Final = 512 << 10  # bytes: any chunk, and most tables
 
 
 class GatheredPuts:
-    """The small objects for a store; one that puts an object at a time gets each at once, as any gets large ones.
+    """The small objects for a distant store; large ones, and all for a store that puts one at a time, do not wait.
 
     For any thread.
     """
@@ -44,7 +44,7 @@ class GatheredPuts:
             return key in self._waiting
 
     def finish(self) -> None:
-        """Put what is waiting; all objects that were taken are durable then."""
+        """Put what is waiting; all objects that were taken are durable on return."""
         with self._lock:
             self._put_all()
 

@@ -1,9 +1,9 @@
 """Digests of many files or objects, on all cores.
 
 Each file is hashed from front to back by one thread, several at the same time, a little ahead of whoever takes the
-results. Small neighbours are hashed together, by the thread that asked while their `Pace` is quick. Progress is told to
-`ledger.meters` by the thread that asked, also while a single large file takes long. When that thread is interrupted
-the others stop at their next block.
+results. Small neighbours are hashed together, and by the thread that asked as long as their `Pace` is quick. That
+thread tells `ledger.meters` about progress, also while a single large file takes long. When it is interrupted the
+others stop at their next block.
 """
 
 import hashlib
@@ -23,8 +23,9 @@ Hashed = tuple[int, Digest]
 """The size of a source in bytes, and its digest."""
 
 _HashedTogether = tuple[list[Hashed], Exception | None]
+"""The results of some sources, up to the first that failed, and its error."""
 
-_WAIT = 0.05  # seconds
+_WAIT = 0.05  # seconds between two looks at how far the threads are
 
 
 def digests(

@@ -35,7 +35,7 @@ _NEAR_PACKS = 8  # of which all chunks are remembered for a while
 
 
 class KnownChunks:
-    """The chunks of similar contents; which those are, and their tables, is asked by `load`."""
+    """The chunks of similar contents. `load` goes through these and reads their tables."""
 
     def __init__(self, store: Store, similar: Iterable[Content]) -> None:
         self._store = fresh(store)  # what is only in a cache would not be there for others
@@ -102,7 +102,7 @@ class KnownChunks:
     def _look_around(self, names: Sequence[bytes], places: Sequence[int | None], ahead: int) -> list[int | None]:
         """The places of chunks, completed from packs that were looked through lately.
 
-        Before that, the packs are looked through that come ``ahead`` packs behind those of the places.
+        Before that, the packs that come ``ahead`` packs behind those of the places are looked through.
         """
         for number in sorted({place // MOST_CHUNKS + ahead for place in places if place is not None}):
             self._bring_near(number)
@@ -181,13 +181,13 @@ class KnownChunks:
 
 
 def _warn_unless_away(message: str, error: Exception) -> None:
-    """Warn that stored chunks cannot be used, unless their store is away: that has been told already."""
+    """Warn that stored chunks cannot be used, unless because their store is away, of which a warning told already."""
     if not is_away(error):
         warn_user(message)
 
 
 def _names(index: PackIndex, pack: int) -> Iterator[tuple[bytes, int]]:
-    """The chunks of a pack, in the shortest form, and where they are; ``pack`` is its number."""
+    """The digests of a pack's chunks as bytes, which are shortest, and where they are; ``pack`` is its number."""
     for number, entry in enumerate(index.entries):
         yield bytes_of(entry.digest), pack * MOST_CHUNKS + number
 

@@ -47,7 +47,7 @@ def table_key(digest: Digest) -> str:
 
 
 def parse_key(key: str) -> tuple[ObjectKind, str] | None:
-    """The kind and the hex name of an object, or ``None`` for a key that none has."""
+    """The kind and the hex name of the object of a key, or ``None`` if no chunk, pack or table can have that key."""
     match = _KEY.fullmatch(key)
     if match is None:
         return None
@@ -56,7 +56,7 @@ def parse_key(key: str) -> tuple[ObjectKind, str] | None:
 
 
 def kind_of(key: str) -> ObjectKind | None:
-    """The kind of an object, or ``None`` for a key that none has."""
+    """The kind of the object of a key, or ``None`` as in `parse_key`."""
     found = parse_key(key)
     return found[0] if found is not None else None
 

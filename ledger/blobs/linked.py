@@ -1,9 +1,9 @@
 """Data registered in place: hashed when it is registered, checked when it is read.
 
-Linked data lies in a store beside the store's own objects and belongs to the user, who may change
-it: then reading says so and hands nothing out (specs/format.md, 5.4). This is about local
-folders; objects are `linked_objects`. Paths come from manifests that others may have written, so
-a path is followed only if no part of it is a symbolic link.
+Linked data lies in a store beside the store's own objects and belongs to the user, who may change it: then reading is
+an error, and hands out no changed file as whole (specs/format.md, 5.4). This module is for local folders,
+`linked_objects` for object stores. Paths come from manifests that others may have written, so a path is followed only
+if no part of it is a symbolic link.
 """
 
 import errno
@@ -39,9 +39,9 @@ _BLOCK_SIZE = 1 << 20
 def link_content(store: LocalStore, path: Path) -> Content:
     """The content of a file or folder that lies in the store, hashed and listed, not copied.
 
-    Raises `OutsideStoreError`, a ``FileNotFoundError``, unless it exists strictly below the
-    store's root, reached without a symbolic link, apart from the store's own objects, and `UnsupportedFileError` for
-    names that would stop every later sync with a bucket.
+    Raises `OutsideStoreError`, a ``FileNotFoundError``, unless it exists strictly below the store's root, apart from
+    the store's own objects, and is reached without a symbolic link; and `UnsupportedFileError` for names that would
+    stop every later sync with a bucket.
     """
     linked = _path_in_store(store, path)
     found = _scan(_full_path(store, linked))
@@ -77,7 +77,7 @@ def linked_source(store: Store, content: Content, files: tuple[FileEntry, ...], 
 
 
 def is_linked_present(store: Store, content: Content) -> bool:
-    """Whether something lies where a content was registered, of objects the first one, without reading it."""
+    """Whether something lies where a content was registered; in an object store, whether its first object is there."""
     if content.linked is None or path_problem(content.linked):
         return False
     if isinstance(store, LocalStore):
@@ -113,7 +113,7 @@ class LinkedFiles:
         return map(self.blocks, files)
 
     def open(self, file: FileEntry) -> BinaryIO:
-        """A file to read and seek in, checked as a whole first, and again when it was touched; a link's target."""
+        """A file to read and seek in, checked as a whole first and whenever it was touched; of a link, its target."""
         if file.kind == "link":
             return unnamed_copy(self.blocks(file))
         with self._looking():
@@ -170,7 +170,7 @@ class LinkedFiles:
 
     @contextmanager
     def _looking(self) -> Iterator[None]:
-        """A block that looks at files: what is closed to this user in somebody else's store was not changed."""
+        """A block that looks at files; in somebody else's store, one that is closed to this user was not changed."""
         try:
             yield
         except StorageError as error:
@@ -189,7 +189,7 @@ class LinkedFiles:
 
 
 def _raise_if_untold(error: Exception) -> None:
-    """Raise an error again that does not tell whether something was changed: of a disk that fails, or of a shortage."""
+    """Raise an error again if it does not tell whether something was changed: a failing disk's, or a shortage."""
     raise_if_inconclusive(error)
     if isinstance(error, OSError) and error.errno == errno.EIO:
         raise error
@@ -277,7 +277,7 @@ class _InPlace:
             done += len(block)
 
     def _read(self, start: int, length: int) -> bytes:
-        """A part of the file, which was not touched since the check that it passed until all of it was read."""
+        """A part of the file, read while the file is as it was when it was checked; else it is checked again."""
         block = self._part(start, length)
         while (state := _state(self._path)) != self._checked:
             self._check()
@@ -291,7 +291,7 @@ class _InPlace:
         try:
             return read_file(self._path, start=start, length=length)
         except FileNotFoundError:
-            return b""  # the check says so
+            return b""  # the check reports it
 
 
 def _state(path: str) -> tuple[int, ...]:

@@ -1,11 +1,11 @@
-"""Registered data, from a store to the same place below the root of another one.
+"""Registered data, copied from a store to the same place below the root of another one.
 
 Whichever stores they are, only the files that were registered are copied, each checked on the way like everything else.
 What was added beside them since belongs to whoever added it; an error tells of it when the version is loaded. What lies
-there already is compared and never replaced. Where the folder is not there yet all of it appears at once, by renaming;
-otherwise it comes file after file, and what an attempt left there is used by the next one. An object store keeps no
-links, so data with links goes to folders only; executable bits and empty folders are in the list of files, which goes
-along.
+in the target already is compared and never replaced. Where the folder is not there yet all of it appears at once, by
+renaming; otherwise it comes file after file, and an attempt uses what the last one copied. An object store keeps no
+links, so data with links goes to folders only; executable bits and empty folders are in the list of files, which is
+copied too.
 """
 
 import os
@@ -75,7 +75,7 @@ class _Copy:
         self._found = linked_source(source, content, self._files, label=label)
 
     def to_folder(self, target: LocalStore) -> None:
-        """Bring what is lacking there: all at once where nothing is."""
+        """Bring what a folder lacks: all at once where nothing is there."""
         goal = Path(os.path.realpath(target.root), self._linked)
         if not self._found.is_one and mode_of(goal) and not is_folder(goal):
             raise self._is_another("a file is there")
@@ -113,7 +113,7 @@ class _Copy:
             return []
 
     def to_objects(self) -> None:
-        """Put what is lacking there, file after file."""
+        """Put what an object store lacks, file after file."""
         link = next((file.path for file in self._files if file.kind == "link"), None)
         if link is not None:
             raise ArgumentError(
@@ -130,17 +130,17 @@ class _Copy:
             pass  # that they are there is the point
 
     def _put(self, there: frozenset[str], file: FileEntry) -> None:
-        """Put a file where it belongs, from one without a name: it is checked to its end before anything is sent."""
+        """Put a file where it belongs, by way of an unnamed copy: it is checked to its end before anything is sent."""
         key = object_key(self._linked, file.path, is_one=self._found.is_one)
         with unnamed_copy(self._found.blocks(file)) as copy:
-            is_there = holds_file(self._target, key, copy) if file.path in there else None
-            if is_there is None:
+            is_same = holds_file(self._target, key, copy) if file.path in there else None
+            if is_same is None:
                 self._put_new(key, copy)
-            elif not is_there:
+            elif not is_same:
                 raise self._is_another(f"{key} has other bytes")
 
     def _put_new(self, key: str, copy: BinaryIO) -> None:
-        """Put a file where nothing lay; somebody may have put another one there since, or a listing left it out."""
+        """Put a file where none was listed; a listing may leave one out, or somebody may have put one there since."""
         try:
             put_file(self._target, key, copy)
         except IntegrityError as error:
@@ -183,7 +183,7 @@ def _move(copies: Path, files: Iterable[FileEntry], places: Mapping[str, Path]) 
 
 
 def _make_durable(copies: Path) -> None:
-    """Sync what was copied into a folder, each file by itself however many there are, and their folders behind them."""
+    """Sync what was copied into a folder: each file by itself, however many there are, and then their folders."""
     for folder, _, names in walk(copies, topdown=False):
         for name in names:
             if not os.path.islink(os.path.join(folder, name)):

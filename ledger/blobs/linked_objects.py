@@ -1,9 +1,9 @@
 """Data registered in place in an object store.
 
-As in a folder, but for what an object store does not have: there are no links, and of the executable bits and
-empty folders of data that came from a folder nothing is seen. Listing says which objects there are; that their bytes
-are the same only their bytes say, so they are fetched and hashed, in ranges and on all cores. What is to be read at any
-place is fetched whole and checked first, into a temporary file, because a later request might be answered otherwise.
+As in a folder, except for what an object store does not have: there are no links, and nothing shows the executable
+bits and empty folders of data that came from a folder. A listing says which objects there are; only their bytes say
+whether they are still the same, so they are fetched and hashed, in ranges and on all cores. An object that is opened is
+first fetched whole into a temporary file and checked, because a later request might be answered otherwise.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,10 +27,12 @@ def link_objects(store: Store, linked: str) -> Content:
 
     Raises `OutsideStoreError` where there are none, or where the store keeps its own.
     """
-    paths = object_paths(store, linked) if reserved_problem(linked) is None else []
-    problem = reserved_problem(linked) or (None if paths else "there is no object, and none below it")
-    problem = problem or next((f"{path!r}: {bad}" for path in paths if (bad := path_problem(path))), None)
-    hint = "save_artifact(Path(...)) copies local data"
+    problem, hint = reserved_problem(linked), "save_artifact(Path(...)) copies local data"
+    paths = object_paths(store, linked) if problem is None else []
+    if problem is None and not paths:
+        problem = "there is no object, and none below it"
+    if problem is None:
+        problem = next((f"{path!r}: {bad}" for path in paths if (bad := path_problem(path))), None)
     if problem is None:
         problem, hint = _collision(paths), "register one of the two, or give one of them another key"
     if problem is not None:
@@ -50,7 +52,7 @@ def link_objects(store: Store, linked: str) -> Content:
 
 
 def listed_content(store: Store, linked: str, files: tuple[FileEntry, ...]) -> Content:
-    """The content of registered files; many of them are listed in a table of the store's."""
+    """The content of registered files, which a table in the store lists if they are many."""
     size = sum(file.size for file in files)
     digest = linked_digest(files)
     if len(files) <= INLINE_FILES:
@@ -60,7 +62,7 @@ def listed_content(store: Store, linked: str, files: tuple[FileEntry, ...]) -> C
 
 
 def has_first_object(store: Store, linked: str, files: Sequence[FileEntry]) -> bool:
-    """Whether the first of some registered files is at its place: of thousands a listing would take many requests."""
+    """Whether the first of some registered files is at its place: to list thousands would take many requests."""
     first = next((file.path for file in files if file.kind != "directory"), None)
     if first is None:
         return True
@@ -108,8 +110,8 @@ class LinkedObjects:
         self._registered: Registered = registered_of(
             content, files, label=label, location=f"{store.url}/{content.linked}"
         )
-        is_named_so = [file.path for file in files] == [_name(self._linked)]
-        self.is_one = is_named_so and is_object(store, self._linked)
+        may_be_one = [file.path for file in files] == [_name(self._linked)]
+        self.is_one = may_be_one and is_object(store, self._linked)
 
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
         """The bytes of an object; the error for a changed one comes before the end."""
@@ -144,7 +146,7 @@ class LinkedObjects:
                 pass  # checking is the point
 
     def _fetch(self, part: tuple[FileEntry, int]) -> bytes:
-        """A part of an object, and of the last one a byte more, so that one that has grown is noticed."""
+        """A part of an object, the last part with one byte more, so that an object that has grown is noticed."""
         file, start = part
         is_last = start + FETCH_SIZE >= file.size
         length = file.size - start + 1 if is_last else FETCH_SIZE
@@ -153,13 +155,13 @@ class LinkedObjects:
         except FileNotFoundError as error:
             raise self._registered.changed(file.path, "is missing") from error
         if len(block) < length and not is_last:
-            # Here the object ends, before the size that its record says; nothing behind the end is asked for.
+            # The object ends here, before the size that its record says: nothing is asked for behind its end.
             raise self._registered.changed(file.path, f"has {start + len(block)} bytes, expected {file.size}")
         return block
 
 
 def _collision(paths: Sequence[str]) -> str | None:
-    """Two objects of which no folder could hold both as files, as a problem; ``None`` where there are none."""
+    """Which two objects no folder could both hold as files, as a problem; ``None`` where there are none."""
     known = set(paths)
     return next(
         (f"{path!r} lies below {above!r}" for path in paths for above in parents_of(path) if above in known), None
@@ -169,8 +171,8 @@ def _collision(paths: Sequence[str]) -> str | None:
 def _ranges(store: Store, key: str) -> Iterator[bytes]:
     """The bytes of an object whose size is not known; `StorageError` where it is replaced meanwhile.
 
-    Its ETag tells that, in a store that has some. It is asked for once the first request was not enough, so that a
-    small object takes one.
+    Its ETag tells, in a store that has ETags. It is asked for only if the first request does not fetch all, so that a
+    small object takes one request.
     """
     start, block = 0, _range(store, key, 0)
     if len(block) < FETCH_SIZE:

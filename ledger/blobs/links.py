@@ -22,7 +22,7 @@ _MOST_BYTES = 4096  # of a path, on any system
 class Followed(NamedTuple):
     """What a path leads to, ``None`` if through more than `MOST_LINKS`; and whether the way there leaves the top.
 
-    A way that does goes on in the top, as above the root of a file system.
+    A ``..`` that would leave the top stays in it, as at the root of a file system.
     """
 
     path: str | None

@@ -23,7 +23,7 @@ class Listing:
         self._bucket = bucket
         self._url = url
         self._patience = patience
-        self._doubts: dict[str, dict[str, bool]] = {}
+        self._doubts: dict[str, dict[str, bool]] = {}  # by folder: whether there is an object of a listed, empty key
 
     async def keys(self, folder: str) -> set[str]:
         """The keys below a folder, in no order."""

@@ -39,7 +39,7 @@ _STAGING = "packs"
 class LocalStore:
     """Objects as files below ``root``; see `Store` for what each call promises.
 
-    ``is_of_others`` where somebody else keeps it: what is closed to this user there is not damaged.
+    ``is_of_others`` says that somebody else keeps the store: a file that this user may not read is not damaged then.
     """
 
     root: Path
@@ -98,9 +98,9 @@ class LocalStore:
         return status.st_size if status is not None else None
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
-        """Write a file, fsync it, and give it its name; nothing happens where it lies there already.
+        """Write a file, fsync it, and give it its name; one with the same bytes that lies there is only made durable.
 
-        But ``store.json`` stays: whoever made the store first gave it its id.
+        A ``store.json`` that lies there always stays: whoever made the store first gave it its id.
         """
         path = self._path(key)
         if key == STORE_KEY:
@@ -119,12 +119,12 @@ class LocalStore:
             write_file(path, parts)
 
     def settle(self, key: str) -> None:
-        """Make a file durable that is there, with its name; whoever put it may not have done so."""
+        """Make a file that is there durable, with its name: whoever put it may not have done so."""
         if self.has(key):
             settle_file(self._path(key))
 
     def stage(self) -> StagedObject:
-        """A file that gets its name later. It lies in the folder of the packs, as only packs are so large."""
+        """A file that gets its name later. It lies in the folder of the packs, as only packs are staged."""
         folder = self._path(_STAGING)
         make_directory(folder)
         return _StagedFile(StagedFile(folder), self._path)
@@ -193,9 +193,9 @@ class _StagedFile:
 
 
 def _report_other_bytes(key: str, path: str, is_right: Callable[[], bool]) -> None:
-    """Warn where a chunk or pack is about to be put right; a table may lie elsewhere for good reasons.
+    """Warn that a chunk or pack with other bytes is about to be replaced; a table may rightly differ.
 
-    Looked at once more: another writer may have put the same bytes there since.
+    ``is_right`` looks at it once more: another writer may have put the same bytes there meanwhile.
     """
     if names_its_bytes(key) and os.path.lexists(path) and not is_right():
         warn_user(f"{path} does not hold what its name says, and is written again")

@@ -1,10 +1,9 @@
 """Good copies of what is damaged or missing in a store, out of another store.
 
 Owns whether another store can make a content whole again, content by content. The other store may hold the same chunks
-in other packs: then its table comes with them. Or it has no such table: then the one that is read otherwise, from one's
-own store or a remote's, says which packs it gives.
-Everything is checked by its digests before it is counted on and again as it is copied. Registered data is the user's
-own and is left alone.
+in other packs: then its table comes with them. Or it does not have that table: then the one that the ledger reads, from
+its own store or a remote's, says which packs to take. Everything is checked by its digests before it is counted on and
+again as it is copied. Registered data is the user's own and is left alone.
 """
 
 from collections.abc import Callable, Collection
@@ -67,12 +66,12 @@ def mend_content(
         if found != _given(source, key, len(found) + 1):
             copy_aside(key, found)
     quiet = copy_context()
-    quiet.run(collect_warnings, [])  # that it is damaged is why it is written again
+    quiet.run(collect_warnings, [])  # no warnings of damage, which is why all this is written again
     quiet.run(Copier(own, anew=keys).copy_objects, Copied(source, content, label))
 
 
 class _WithTablesOf(ReadOnlyStore):
-    """The objects of another store, but the tables that the ledger reads."""
+    """The objects of another store, except that tables are those that the ledger reads."""
 
     def __init__(self, store: Store, read: Store) -> None:
         super().__init__(store)
@@ -84,7 +83,7 @@ class _WithTablesOf(ReadOnlyStore):
 
 
 def _keys_of(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:
-    """The objects that are to come from ``source``, by its tables."""
+    """The objects to take from ``source``, as its tables say; ``None`` where they cannot make the content whole."""
     sizes = sizes_of(content)
     try:
         needs = needs_of(source, content)
@@ -99,11 +98,11 @@ def _keys_of(source: Store, own: Store, content: Content, faulty: Collection[str
         return tuple(wanted)
     except StorageError as error:
         raise_if_inconclusive(error)
-        return None  # it cannot be read: as good as not there
+        return None  # what cannot be read is as good as not there
 
 
 def _given(source: Store, key: str, most: int) -> bytes | None:
-    """As much of an object of ``source``, or ``None`` where it went since: whoever copies it says so."""
+    """At most ``most`` bytes of an object of ``source``; ``None`` where it is gone, which copying it will report."""
     try:
         return source.get(key, 0, most)
     except FileNotFoundError:

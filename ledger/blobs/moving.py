@@ -1,4 +1,4 @@
-"""Chunks that go into other packs: the new packs, and the runs of a table that says so."""
+"""Chunks that are moved into new packs, and the runs of a table that names them there."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -19,7 +19,7 @@ def repack(
 ) -> Moves:
     """Put the chunks that are needed of some packs, given by their keys, into new packs, each checked on its way.
 
-    They go to ``target``, by default the same store. Raises `IntegrityError`, which calls them ``label``.
+    The new packs go to ``target``, by default the same store. Raises `IntegrityError`; ``label`` begins its message.
     """
     target = target or store
     places: dict[PackedChunk, PackedChunk] = {}
@@ -44,7 +44,7 @@ def packs_in(places: Moves) -> set[str]:
 
 
 def moved_runs(runs: Sequence[Run], places: Moves) -> tuple[Run, ...]:
-    """Runs of the same chunks where they are now."""
+    """The runs that name the same chunks where they are now."""
     return tuple(_joined(_moved(runs, places)))
 
 

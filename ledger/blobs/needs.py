@@ -20,10 +20,11 @@ Stretch = tuple[int, int]
 
 
 class Needs(NamedTuple):
-    """The objects of a content: keys, of packs with the stretches of chunks; and what of it cannot be told.
+    """The objects of a content by their keys, packs with the stretches of chunks that it needs of them.
 
-    ``has_links`` says whether there are links among its files, ``contradiction`` what the manifest says otherwise
-    than a sound table: the objects are those of the table then, since other versions may name it.
+    ``fault`` is set where its table does not say what it needs. ``has_links`` says whether there are links among its
+    files, ``contradiction`` where the manifest contradicts a sound table: then the objects are the table's, since other
+    versions may name it.
     """
 
     stretches: Mapping[str, tuple[Stretch, ...]]
@@ -33,7 +34,7 @@ class Needs(NamedTuple):
 
 
 def needs_of(store: Store, content: Content) -> Needs:
-    """The objects that a content is made of; a fault where its table does not say."""
+    """The objects that a content is made of, as its manifest or its table says."""
     if not content.has_table:
         chunks: dict[str, tuple[Stretch, ...]] = {chunk_key(digest): () for digest, _ in content.chunks or ()}
         return Needs(chunks, has_links=_has_links(content.files or ()))

@@ -68,7 +68,7 @@ def create_store(url: str, *, cache: ObjectCache | None = None, id: str = "") ->
         make_directory(store.root)
     if not store.has(STORE_KEY):
         if isinstance(store, LocalStore):
-            # Made beforehand: to make the folder of its one chunk durably would be a fifth of what a small save takes.
+            # Made now: to make the folder of its one chunk durably would take a fifth of the time of a small save.
             store.make_folders(chunk_shards())
         store.put(STORE_KEY, [store_record(id or str(uuid.uuid4()))])
     return store
@@ -80,10 +80,10 @@ def store_record(id: str) -> bytes:
 
 
 def is_deleted(store: LocalStore) -> bool:
-    """Whether somebody deleted a store, or its ``store.json``; an empty folder may be that of a disk that is away.
+    """Whether somebody deleted a store, or its ``store.json``, so that it may be made again.
 
-    So may what a link leads to, or it was never a store: none is to be made there. Raises `StorageError` where it
-    cannot be told.
+    An empty folder, or what a link leads to, does not count: it may belong to a disk that is away, or never have been a
+    store. Raises `StorageError` where it cannot be told.
     """
     if mode_of(store.root / STORE_KEY, follow=False):
         return False
@@ -94,7 +94,7 @@ def is_deleted(store: LocalStore) -> bool:
 def store_id(store: Store, *, expected: str = "") -> str:
     """The id that a store was given when it was made.
 
-    Where it is not the ``expected`` one, or cannot be told, it is read once more: one bad transfer is no other store.
+    Where it is not the ``expected`` one, or cannot be told, it is read once more: a bad transfer proves nothing.
     Raises `StoreMismatchError` where there is no store, and `FormatError` for a damaged ``store.json``.
     """
     with contextlib.suppress(FormatError):

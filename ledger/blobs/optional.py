@@ -1,8 +1,8 @@
 """A store that a save can do without: what others have saved, as far as it can be reached.
 
 A save must work without a network, and to find a chunk in a remote's store only saves room. So a store that cannot be
-opened or asked counts as empty for a minute, with one warning. Not for loading: there, bytes that cannot be reached are
-an error. Knows nothing of digests.
+opened or asked is *away*: it counts as empty for a minute, with one warning. Loading does not use it, since there
+bytes that cannot be reached are an error. Knows nothing of digests.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ _Result = TypeVar("_Result")
 
 
 class AwayError(FileNotFoundError):
-    """An object is in no store that can be asked now; why has been told."""
+    """An object is in no store that can be asked now; a warning has said why."""
 
 
 def is_away(error: BaseException) -> bool:
@@ -63,42 +63,42 @@ class OptionalStore:
 
     @property
     def fresh(self) -> "OptionalStore":
-        """The same store, in which only those cached copies count that this process has made."""
+        """The same store, of whose cache only what the store is known to have counts."""
         return self._seen_as(fresh)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-        """The bytes of an object, or a part of them; raises `AwayError` where nobody can be asked."""
+        """The bytes of an object, or a part of them; raises `AwayError` while the store is away."""
         return self._ask(lambda store: store.get(key, start, length))
 
     def get_into(self, key: str, start: int, target: memoryview) -> int:
-        """Fill ``target`` with a part of an object; raises `AwayError` where nobody can be asked."""
+        """Fill ``target`` with a part of an object; raises `AwayError` while the store is away."""
         return self._ask(lambda store: get_into(store, key, start, target))
 
     def has(self, key: str) -> bool:
-        """Whether the store can be asked, and has an object of that key."""
+        """Whether the store is not away, and has an object of that key."""
         try:
             return self._ask(lambda store: store.has(key))
         except AwayError:
             return False
 
     def size(self, key: str) -> int | None:
-        """The bytes of an object, or ``None`` where there is none or nobody can be asked."""
+        """The bytes of an object, or ``None`` where there is none or the store is away."""
         try:
             return self._ask(lambda store: size_of(store, key))
         except AwayError:
             return None
 
     def settle(self, key: str) -> None:
-        """Make an object last; raises `AwayError` where nobody can be asked."""
+        """Make an object durable; raises `AwayError` while the store is away."""
         self._ask(lambda store: settle(store, key))
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
-        """Publish an object; what fails then is an error as everywhere."""
+        """Publish an object; a failure is raised as it is."""
         self._open().put(key, parts)
 
     def forget(self, key: str) -> None:
         """Drop the copies of an object."""
-        with contextlib.suppress(AwayError):  # nothing of it is read either
+        with contextlib.suppress(AwayError):  # while the store is away nothing is read from its copies either
             self._ask(lambda store: forget(store, key))
 
     def _seen_as(self, view: Callable[[Store], Store]) -> "OptionalStore":
@@ -131,7 +131,7 @@ class _Absence:
         return self._clock() < self._until
 
     def begin(self) -> bool:
-        """Note that the store failed; says whether nobody has noted it yet."""
+        """Note that the store failed; says whether this is the first failure of an absence."""
         with self._lock:
             is_new = not self.lasts
             self._until = self._clock() + AWAY_SECONDS

@@ -24,7 +24,7 @@ class Pace:
         self.is_slow = False
 
     def watch(self, read: Callable[[], Result], count: int) -> Result:
-        """What reading so many small files together gives."""
+        """The result of ``read``, which reads so many small files; notes whether it took long."""
         began = time.monotonic()
         result = read()
         self.is_slow = self.is_slow or time.monotonic() - began > _LONG * count

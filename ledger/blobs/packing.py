@@ -1,10 +1,10 @@
 """From stored chunks, one after another, to packs in a store.
 
-Owns when a pack is full and how it gets to the store. The packs of a large content are written
-while they fill, straight from the memory that its chunks were cut in, so that no pack is ever held
-as a whole; each is made durable while the next one fills. Those for a distant store wait on this machine's
-disk (`ledger.blobs.spooled`), and two are under way while the next fills. Only a store that takes nothing but
-whole objects is given packs from memory, and so is any store the one pack of a content that is not large.
+Owns when a pack is full and how it gets to the store. The packs of a large content are written while they fill,
+straight from the memory that its chunks were cut in, so that no pack is ever held as a whole; each is made durable
+while the next one fills. Those for a distant store wait on this machine's disk (`ledger.blobs.spooled`), and two are
+under way while the next fills. Packs are put from memory only into a store that takes nothing but whole objects, and
+where a content is not large and has one pack.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from ledger.ids import Digest
 class PackWriter:
     """Collects the chunks of a content in packs; for the thread that places them, in order.
 
-    ``is_large`` says whether there is more to come than a pack should wait for in memory.
+    ``is_large`` says that there is more to come than may wait in memory.
     """
 
     def __init__(self, store: Store, *, is_large: bool) -> None:
@@ -40,7 +40,7 @@ class PackWriter:
         return len(self._pack) > 0 and not self.names
 
     def add(self, digest: Digest, plain_size: int, stored: bytes | memoryview) -> tuple[int, int]:
-        """Take a stored chunk, in memory that is free again after the next `write`: its pack, and its number there."""
+        """Take a stored chunk, whose memory is needed until the next `write` is done; its pack and its number there."""
         if not self._pack.has_room(len(stored)):
             self._complete_pack()
         if self._staged is None:
@@ -48,7 +48,7 @@ class PackWriter:
         return len(self.names), self._pack.add(digest, plain_size, stored)
 
     def write(self, when_done: Callable[[], None]) -> None:
-        """Let what was added be written; then its memory is free."""
+        """Write in the background what was added, and call ``when_done`` when its memory is free again."""
         if self._staged is None:
             when_done()
             return
@@ -74,7 +74,7 @@ class PackWriter:
             self._staged.drop()
 
     def _complete_pack(self) -> None:
-        """Let the pack be published once it is written, and once there is room among those on their way."""
+        """Publish the pack in the background, once it is written and few enough others are under way."""
         start, name, parts = self._pack.drained_size, *self._pack.build()
         if self._staged is not None:
             self._write(partial(self._staged.write_at, start, parts))

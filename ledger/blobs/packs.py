@@ -31,7 +31,7 @@ FOOTER_SIZE: Final = 32
 
 _FOOTER = re.compile(rb"ledger-pack-1 index ([0-9]{11})\n")
 _LINE = re.compile(r"^([0-9a-f]{64}) (none|zstd) ([1-9][0-9]{0,8}) ([1-9][0-9]{0,8})$", re.MULTILINE)
-_LINE_LIMIT = 64 + 6 + 2 * 10 + 1
+_LINE_LIMIT = 64 + 6 + 2 * 10 + 1  # characters of a bad line that are shown: more than a good one has
 _FIRST_READ = 96 << 10  # bytes: the index and footer of a pack of 64 MiB in chunks of usual size
 
 
@@ -151,7 +151,7 @@ def read_chunks(index: PackIndex, part: range, label: str, store: Store) -> byte
 
 
 def read_part(store: Store, pack: str, label: str, start: int, length: int) -> bytes:
-    """A part of a pack; whoever copies reads once, so nothing of it is worth a place in a cache."""
+    """A part of a pack, read past the cache: whoever copies reads everything once."""
     try:
         return uncached(store).get(pack_key(pack), start, length)
     except FileNotFoundError as error:

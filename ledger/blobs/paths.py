@@ -29,14 +29,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def are_usual(paths: Collection[str]) -> bool:
-    """Whether there is certainly nothing wrong with the structure of any of some paths; else each is to be judged."""
+    """Whether the structure of all paths is certainly right; if not, `path_problem` has to judge each."""
     together = f"/{'/'.join(paths)}/"
     is_plain = together.isascii() and together.isprintable() and not any(part in together for part in _UNUSUAL)
     return is_plain and max(map(len, paths)) <= PATH_LIMIT
 
 
 def are_portable(paths: Collection[str]) -> bool:
-    """Whether Windows and macOS can certainly hold each of some paths by itself; else each is to be judged."""
+    """Whether Windows and macOS can certainly hold each path by itself; if not, `portability_problem` judges each."""
     together = f"/{'/'.join(paths)}/".lower()
     is_plain = together.isascii() and together.isprintable() and not any(part in together for part in _NOT_PORTABLE)
     return is_plain and not _DEVICE.search(together)
@@ -123,7 +123,7 @@ def parents_of(path: str) -> list[str]:
 
 
 def _new_parts(path: str, folders: set[str]) -> list[str]:
-    """A path and the folders above it, outermost first, unless its folder is among those met before."""
+    """A path behind the folders above it, outermost first; without them if its folder is among those met before."""
     folder = path.rpartition("/")[0]
     if folder in folders:
         return [path]

@@ -1,8 +1,8 @@
 """Which chunks hold a part of a content's stream, and where each of them lies.
 
-From a position in the stream to the segment that holds it, and through the runs of the table and the indexes of the
-packs to objects of the store. A segment is checked against the table before a pack's index is believed for it. Reads
-indexes and no chunk; those used last are kept, in bounded memory.
+The way leads from a position in the stream to the segment that holds it, and through the runs of the table and the
+indexes of the packs to objects of the store. A segment is checked against the table before a pack's index is believed
+for it. Reads indexes and no chunk; the indexes used last are kept, in bounded memory.
 """
 
 from bisect import bisect_left, bisect_right
@@ -54,7 +54,7 @@ class Places:
         self._runs = table.runs if table is not None else ()
         self._run_ends = list(accumulate(count for _, _, count in self._runs))
         self._segments = table.segments if table is not None else ()
-        self._starts = [0]  # of the segments known so far, and of the next one
+        self._starts = [0]  # where in the stream the segments met so far begin, and the next one
         self._known: Recent[int, tuple[Place, ...]] = Recent(_CACHED_SEGMENTS)
         self._indexes = RecentIndexes(store, label=label)
 
@@ -84,6 +84,7 @@ class Places:
             number += 1
 
     def _whole_in_manifest(self) -> Iterator[Place]:
+        """The chunk of a content without a table, which is an object of its own."""
         for digest, size in self._content.chunks or ():
             if size > PLAIN_LIMIT:
                 sought = Sought(self._label, "chunk", digest, self._store, chunk_key(digest))
@@ -97,13 +98,13 @@ class Places:
         return bisect_right(self._starts, position) - 1
 
     def _segment(self, number: int, position: int) -> tuple[Place, ...]:
-        """The chunks of a segment, on the way to a position; the segments before it are known."""
+        """The chunks of a segment whose start is known; the indexes on the way to ``position`` are fetched ahead."""
         known = self._known.get(number)
         if known is not None:
             return known
         first = number * SEGMENT_CHUNKS
         stop = min(first + SEGMENT_CHUNKS, self._run_ends[-1])
-        # Chunks are of about one size, so this many more are on the way.
+        # All chunks are of about the same size, so this many lie before the position.
         ahead = max(0, position - self._starts[number]) * self._run_ends[-1] // max(self._content.size, 1)
         placed = list(self._entries(first, stop, max(stop, first + ahead)))
         found = segment_digest([(entry.digest, entry.plain_size) for entry, _, _ in placed])
@@ -123,7 +124,7 @@ class Places:
         self._starts.append(end)
 
     def _entries(self, first: int, stop: int, ahead: int) -> Iterator[tuple[PackEntry, str, int]]:
-        """Index entry, key and offset of the chunks with these numbers in the stream; those to ``ahead`` are next."""
+        """Index entry, key and offset of the chunks from ``first`` to ``stop``; those up to ``ahead`` come next."""
         number = bisect_right(self._run_ends, first)
         last = bisect_left(self._run_ends, ahead)
         while first < stop:

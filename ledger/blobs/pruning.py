@@ -46,7 +46,7 @@ class Spare(NamedTuple):
 
 
 def hold(store: Store, *, timeout: float) -> Hold:
-    """Keep everybody from removing objects of a store as long as this is held; where nobody can, nothing is held."""
+    """Keep everybody from removing objects of a store while this is held; where nobody can, nothing is held."""
     return Hold(store.root / STORE_KEY if isinstance(store, LocalStore) else None, timeout=timeout)
 
 
@@ -110,9 +110,9 @@ def live_bytes(store: Store, key: str, stretches: Iterable[Stretch]) -> tuple[in
 
 
 def point_anew(store: LocalStore, content: Content, places: Moves, *, timeout: float) -> bool:
-    """Make a table name the chunks where they are now; says whether it named any that went elsewhere.
+    """Make a table name the chunks where they are now; says whether it named any that were moved.
 
-    Nobody else writes it meanwhile: it may be healed by a save at any other moment.
+    It is read again while nobody holds the store: until then a save may write it anew.
     """
     if not store.has(table_key(content.digest)) or _runs_now(store, content, places) is None:
         return False
@@ -131,7 +131,7 @@ def age_anew(store: LocalStore, key: str) -> None:
 
 
 def _runs_now(store: Store, content: Content, places: Moves) -> tuple[Run, ...] | None:
-    """The runs of a table as they should be, or ``None`` where they are so."""
+    """The runs that a table should have after the moves, or ``None`` where it has them."""
     table, _ = read_table(store, content.digest, label=THE_STORE)
     runs = moved_runs(table.runs, places)
     return runs if runs != table.runs else None

@@ -21,10 +21,10 @@ class FileRanges(Protocol):
     """The bytes of one file by their position in it, checked."""
 
     def blocks(self, start: int, stop: int) -> Iterator[memoryview]:
-        """Those from ``start`` to ``stop``, in pieces."""
+        """The bytes from ``start`` to ``stop``, in pieces."""
 
     def fill(self, start: int, target: memoryview) -> None:
-        """Those from ``start`` on, into all of ``target``."""
+        """Put the bytes from ``start`` on into all of ``target``."""
 
 
 def readable_file(size: int, source: FileRanges) -> BinaryIO:

@@ -27,9 +27,9 @@ from ledger.errors import ArgumentError, FormatError, IntegrityError
 from ledger.records import Content, FileEntry, content_digest, segments_of
 
 _used_last: Final[deque[ChunkStream]] = deque(maxlen=2)
-"""The streams that were used last, so that of two contents file after file can be opened and no chunk is read twice.
+"""The streams used last, so that file after file of two contents can be opened without reading any chunk twice.
 
-Of all others only open files keep what they have read: somebody may hold very many versions.
+A stream that is not among them lives only as long as a file that is open in it: somebody may hold very many versions.
 """
 
 
@@ -57,7 +57,7 @@ class ContentReader:
 
     @property
     def location(self) -> str:
-        """The URL of the object or path that holds the content, of several stores in the one that has it."""
+        """The URL of the object or path that holds the content, in the store that has it."""
         store, content = self._store, self._content
         if content.linked is not None:
             return f"{store.url}/{content.linked}"
@@ -87,11 +87,11 @@ class ContentReader:
         restore_files(target, plan_restore(self.files, paths, strip), self._source.each, label=self._label)
 
     def check_listing(self) -> None:
-        """Look whether a file of registered data is missing or was added; no byte is read. `IntegrityError`."""
+        """Raise `IntegrityError` where a file of registered data is missing or was added; no byte is read."""
         self._source.check_listing()
 
     def check_links(self, *, strip: str = "") -> None:
-        """Judge every link as `restore` does that leaves out the folder ``strip``; `IntegrityError` at a bad one."""
+        """Judge every link as `restore` with the same ``strip`` does; `IntegrityError` at a bad one."""
         links = plan_restore([file for file in self.files if file.kind == "link"], None, strip)
         for file, path in links:
             check_size(path, file.size, self._label)
@@ -131,14 +131,14 @@ def are_present(store: Store, contents: Iterable[Content]) -> Iterator[bool]:
 
 
 def whole_files(content: Content, *, label: str) -> tuple[FileEntry, ...]:
-    """The files of a content that stands whole in its manifest, once its parts agree."""
+    """The files of a content that stands whole in its manifest; `IntegrityError` where its parts do not agree."""
     files = content.files or ()
     try:
         check_files(files, where=label)
     except FormatError as error:
         raise IntegrityError(str(error), digest=content.digest) from error
     chunks = content.chunks or ()
-    sizes = sum(size for _, size in chunks), sum(file.size for file in files)
+    in_chunks, in_files = sum(size for _, size in chunks), sum(file.size for file in files)
     if content.linked is None:
         digest = content_digest(files, segments_of(chunks))
         if digest != content.digest:
@@ -147,9 +147,9 @@ def whole_files(content: Content, *, label: str) -> tuple[FileEntry, ...]:
                 digest=content.digest,
                 found=digest,
             )
-        if sizes != (content.size, content.size) or len(chunks) > 1:
+        if not in_chunks == in_files == content.size or len(chunks) > 1:
             raise IntegrityError(
-                f"{label}: {len(chunks)} chunks of {sizes[0]} bytes and files of {sizes[1]}, expected {content.size}",
+                f"{label}: {len(chunks)} chunks of {in_chunks} bytes and files of {in_files}, expected {content.size}",
                 digest=content.digest,
             )
     return files
@@ -170,7 +170,7 @@ class _StoredFiles:
 
     @property
     def _stream(self) -> ChunkStream:
-        """The stream by which the files are read: all who read at the same time, or right after others, share one."""
+        """The stream that the files are read by, which all share who read at the same time or right after others."""
         stream = self._shared()
         if stream is None:
             stream = self._new_stream()

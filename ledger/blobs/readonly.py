@@ -7,7 +7,7 @@ from ledger.errors import ReadOnlyError
 
 
 class ReadOnlyStore:
-    """The objects of ``store``, which nothing is put into; it is not listed and nothing is deleted either."""
+    """The objects of ``store``, for reading only: nothing is put, listed or deleted."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -28,7 +28,7 @@ class ReadOnlyStore:
 
     @property
     def fresh(self) -> "ReadOnlyStore":
-        """The same store, of its cache only what this process has put there."""
+        """The same store, of whose cache only what the store is known to have counts."""
         return ReadOnlyStore(fresh(self._store))
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:

@@ -15,10 +15,10 @@ from ledger.errors import LedgerError
 KEPT_CHUNKS: Final = 1 << 14
 """How many chunks the kept indexes have, in some 5 MiB: those of a few large packs, or of very many small ones.
 
-A content that was changed now and then has its chunks in as many packs, and goes from one to another all the time.
+A content that was changed many times has its chunks in as many packs, and its stream goes back and forth among them.
 """
 
-_MOST_AHEAD = 7  # indexes: with the one that is needed half as many as are kept where chunks have their usual size
+_MOST_AHEAD = 7  # indexes: with the one that is needed, half of those that are kept if chunks have their usual size
 
 
 class RecentIndexes:

@@ -17,7 +17,7 @@ from ledger.meters import advance
 from ledger.records import Content, FileEntry, FileKind, linked_digest
 
 CHANGED_IN_PLACE = "registered data was changed in place; put it back, or register it again as a new version"
-"""What to do where nothing more is known of why registered data is not what it was."""
+"""What to do where it is not known why registered data is no longer what it was."""
 
 
 class Registered(NamedTuple):
@@ -58,7 +58,7 @@ class Registered(NamedTuple):
 
 
 def registered_of(content: Content, files: tuple[FileEntry, ...], *, label: str, location: str) -> Registered:
-    """The registered data of a content, once its list of files and its path are such as a writer makes them."""
+    """The registered data of a content; `IntegrityError` where its list of files or its path is not a writer's."""
     found = linked_digest(files)
     if found != content.digest:
         raise IntegrityError(
@@ -73,7 +73,7 @@ def registered_of(content: Content, files: tuple[FileEntry, ...], *, label: str,
 
 
 def refuse_replacing(url: str, key: str) -> None:
-    """Raise `IntegrityError` before an object of a store is replaced that is the user's: its key says no bytes."""
+    """Raise `IntegrityError` before an object with other bytes is replaced, if it is registered data of the user's."""
     if not is_own(key):
         raise IntegrityError(f"{url}/{key} has other bytes", location=f"{url}/{key}")
 

@@ -1,9 +1,9 @@
-"""Requests to distant stores, waited for where an interrupt ends the waiting.
+"""Requests to distant stores, which an interrupt takes back at once.
 
 The library's own calls wait where Python handles no signal, for as long as a service may say nothing. So a request is
 made by a loop in a thread of its own, and whoever asks waits for it in Python: an interrupt is raised there at once,
-and takes the request back. No signal reaches a worker thread, so what is under way for the threads of one piece of
-work is kept together, to be taken back by whoever the work is for. Knows no store and no library.
+and takes the request back. No signal reaches a worker thread, so the requests of all threads of one piece of work are
+kept together, and whoever the work is for takes them back. Knows no store and no library.
 """
 
 import atexit
@@ -27,13 +27,13 @@ _current: ContextVar[Optional["Requests"]] = ContextVar("ledger_requests", defau
 _starting = ThreadLock()
 _loops: list["_Loop"] = []
 _held: weakref.WeakSet[Any] = weakref.WeakSet()
-"""What is under way, as long as threads of the library have anything to do with it."""
+"""The futures of our loops, for as long as anything refers to them, such as a thread of the library."""
 
 _END_SECONDS = 1.0
 """How long the end of what was taken back is waited for: it takes milliseconds, unless a silent service holds a put."""
 
 _GIVE_UP_SECONDS = 3.0
-"""How long a request may take to end by itself: it sends one more, to a service that may be slow or far away."""
+"""How long a request that is given up may take to end: it sends another one, to a service that may be slow."""
 
 
 class Requests:
@@ -46,7 +46,7 @@ class Requests:
         self._is_over = False
 
     def enter(self) -> None:
-        """Let what is asked in this context, which is to be a worker's, belong here."""
+        """Count the requests of this context, which is to be a worker's, among these."""
         _current.set(self)
 
     def take_back(self) -> None:
@@ -59,7 +59,7 @@ class Requests:
 
     @contextlib.contextmanager
     def noted(self, future: "Future[Any]") -> Iterator[None]:
-        """A block in which something is waited for that may be taken back."""
+        """A block that waits for ``future``, which `take_back` of these, or of those around them, cancels."""
         with self._above.noted(future) if self._above is not None else contextlib.nullcontext():
             with self._lock:
                 self._under_way.add(future)
@@ -74,10 +74,10 @@ class Requests:
 
 
 def answer(request: Callable[[], Awaitable[Result]], *, give_up: Callable[[], object] | None = None) -> Result:
-    """What a request gives; raises what it raises, and ``KeyboardInterrupt`` where it was taken back.
+    """The result of a request; raises what it raises, and ``KeyboardInterrupt`` where it was taken back.
 
-    One that has begun what it is to undo has a ``give_up``: called when the request is taken back, it makes it end by
-    itself. Whoever asked does not wait for that, but the end of the interpreter does, for some seconds.
+    A request that has to undo what it began comes with ``give_up``, which is called when it is taken back, and makes it
+    end by itself. Whoever asked does not wait for that, but the end of the interpreter does, for some seconds.
     """
     import asyncio
 
@@ -110,12 +110,12 @@ async def _given_up_by(give_up: Callable[[], object], request: Awaitable[Result]
 
     asked = asyncio.ensure_future(request)
     try:
-        await asyncio.wait([asked])  # which, unlike awaiting it, does not cancel it
+        await asyncio.wait([asked])  # unlike `await asked`, this does not cancel it when it is cancelled itself
     except asyncio.CancelledError:
         give_up()
         await asyncio.wait([asked], timeout=_GIVE_UP_SECONDS)
         if not asked.cancel():
-            asked.exception()  # which nobody asks for, and asyncio would complain
+            asked.exception()  # asyncio complains of an exception that nobody has looked at
         raise
     return asked.result()
 
@@ -138,13 +138,13 @@ def _waited_for(future: "Future[Result]", seconds: float | None = None) -> Resul
 class _Loop:
     """A loop in a thread of its own, until the interpreter ends.
 
-    By then nothing may be under way: a thread of the library that wants the interpreter's lock after that takes the
-    whole process down with it.
+    No request may be under way then: a thread of the library that wants the interpreter's lock after its end takes
+    the whole process down with it.
     """
 
     def __init__(self) -> None:
         self._loop = _new_loop()
-        # A daemon, as nothing that it does has to be finished: whoever needs that waits for it.
+        # A daemon, as none of its requests has to be finished: whoever needs one waits for it.
         self._thread = threading.Thread(target=self._loop.run_forever, name="ledger-requests", daemon=True)
         self._thread.start()
         self._is_over = False
@@ -189,7 +189,7 @@ def _running_loop() -> _Loop:
 
 
 def _new_loop() -> "asyncio.AbstractEventLoop":
-    """A loop that knows what the library makes there for its threads."""
+    """A loop that notes in `_held` the futures that the library makes there for its threads."""
     import asyncio
 
     loop = asyncio.new_event_loop()

@@ -23,7 +23,7 @@ _IN_THE_WAY = frozenset({errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST})
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 Read = Callable[[Sequence[FileEntry]], Iterator[Iterator[memoryview]]]
-"""From files to the bytes of each, which are to be taken before those of the next."""
+"""Gives the bytes of each of some files, which are to be taken before those of the next."""
 
 
 class Restoration(NamedTuple):
@@ -74,7 +74,7 @@ def restore_files(target: Path, plan: Sequence[Restoration], read: Read, *, labe
         try:
             os.rename(staging, target)
         except OSError as error:
-            if error.errno in _IN_THE_WAY:  # of what has got the name meanwhile, only an empty folder goes
+            if error.errno in _IN_THE_WAY:  # something got the name meanwhile; only an empty folder is replaced
                 raise _target_exists(target) from error
             raise
 

@@ -1,9 +1,9 @@
 """Trying again what a store could not do at this moment.
 
-A wrapper with a store's own interface. Every call of a store can be repeated: reading changes
-nothing, and putting the same bytes again is putting them once. Bounded in number and in
-time, and told to a person who waits for long; sooner given up where nobody was ever there. What is refused for good
-(no access, no bucket, bad input) is not tried again; an answer that cannot be used is asked for once more.
+A wrapper with a store's own interface. Every call of a store can be repeated: reading changes nothing, and putting the
+same bytes again is putting them once. Attempts are bounded in number and in time, and there are fewer while nothing was
+ever heard of the service. A person who waits for long is told. What is refused for good (no access, no bucket, bad
+input) is not tried again; an answer that cannot be used is asked for once more.
 """
 
 import errno
@@ -27,8 +27,8 @@ UNHEARD_ATTEMPTS: Final = 6
 PATIENCE: Final = 300.0
 """Seconds after which no further attempt begins."""
 
-_ATTEMPTS_AT_PARTS = 2  # a server between that has not got the object yet gives all of it, once, without its length
-_TOLD_SECONDS = 1.0  # a wait at least this long, with the pause to come, is told; and so long again until the next line
+_ATTEMPTS_AT_PARTS = 2  # a proxy that does not have the object yet may answer with all of it, without its length, once
+_TOLD_SECONDS = 1.0  # with the pause to come; a shorter wait is not told, nor one that soon after the last line
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
 
@@ -36,7 +36,7 @@ _Result = TypeVar("_Result")
 
 
 def pause_before(attempt: int, chance: float) -> float:
-    """Seconds to wait before an attempt, the second being 1: doubled each time, half of it by chance (0 to 1)."""
+    """Seconds to wait after so many attempts: doubled each time up to a limit, half of it by ``chance`` (0 to 1)."""
     whole: float = min(_FIRST_PAUSE * 2 ** (attempt - 1), _LONGEST_PAUSE)
     return whole / 2 + whole / 2 * chance
 
@@ -106,7 +106,7 @@ class RetryingStore:
         self._persist(lambda: self._store.delete(key))
 
     def _persist(self, call: Callable[[], _Result]) -> _Result:
-        """What a call gives, made again after a pause while the store cannot be reached, as often as there is hope."""
+        """The result of a call, which is made again after a pause while the store is unavailable, within the bounds."""
         began = self._clock()
         for attempt in range(1, self._attempts + 1):
             try:

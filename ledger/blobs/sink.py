@@ -6,8 +6,8 @@ them; the thread that adds blocks places their chunks in order, and others write
 memory holds a few blocks, whatever the size of the content. A content that fills no block needs no threads, and one of
 a single chunk no pack.
 
-Everything is durable when `finish` returns, but for a single chunk or a small table that the caller gathers with
-others. Until then nothing refers to what was put, so a writer that dies leaves only packs that nobody reads.
+Everything is durable when `finish` returns, except a single chunk or a table that the caller gathers with others. Until
+then nothing refers to what was put, so a writer that dies leaves only packs that nobody reads.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -49,8 +49,8 @@ class _Prepared(NamedTuple):
 class ChunkSink:
     """Collects the chunks of one content and publishes what has to be stored.
 
-    ``give_back`` is told when the memory of a block is free again, from any thread. ``gathered`` takes single chunks,
-    and tables.
+    ``give_back`` is called when the memory of a block is free again, from any thread. ``gathered`` takes the chunk of a
+    content that has only one, and tables.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ChunkSink:
         self._known = KnownChunks(store, similar)
         self._preparing: Workers[tuple[list[_Prepared], Memory]] = Workers()
         self._packs: PackWriter | None = None
-        self._runs: list[tuple[str | int, int, int]] = []  # a new pack stands there by its number
+        self._runs: list[tuple[str | int, int, int]] = []  # a new pack by its number, until it has a name
         self._own: dict[bytes, int] = {}  # the number of a pack, times `MOST_CHUNKS`, plus that of a chunk in it
         self._segment: list[tuple[Digest, int]] = []
         self._segments: list[str] = []
@@ -114,14 +114,14 @@ class ChunkSink:
         return Content(digest=digest, size=self._size, files=tuple(files), chunks=chunks)
 
     def _begin(self, *, is_large: bool) -> PackWriter:
-        """Where chunks go; the first time, what they are to be compared with is read."""
+        """Where chunks go; the first call makes it, and reads which stored chunks they may be equal to."""
         if self._packs is None:
             self._known.load()
             self._packs = PackWriter(self._store, is_large=is_large)
         return self._packs
 
     def _prepare(self, block: Block) -> tuple[list[_Prepared], Memory]:
-        """Everything about a block that needs its bytes; for any thread."""
+        """Do everything with a block that needs its bytes; for any thread."""
         chunks = [(digest_of(plain), plain) for plain in block.chunks]
         is_promising: bool | None = None
         prepared = []
@@ -137,14 +137,13 @@ class ChunkSink:
         return prepared, block.memory
 
     def _place(self, packs: PackWriter, prepared: Iterable[_Prepared], memory: Memory) -> None:
-        """Put the next chunks of the stream where they belong."""
+        """Enter the next chunks of the stream into segments and runs, and new ones into a pack."""
         for chunk in prepared:
             self._segment.append((chunk.digest, chunk.size))
             if len(self._segment) == SEGMENT_CHUNKS:
                 self._segments.append(segment_digest(self._segment))
                 self._segment.clear()
-            place = self._place_of(packs, chunk)
-            self._extend_runs(*place)
+            self._extend_runs(*self._place_of(packs, chunk))
         packs.write(partial(self._give_back, memory))
 
     def _place_of(self, packs: PackWriter, chunk: _Prepared) -> tuple[str | int, int]:
@@ -176,7 +175,7 @@ class ChunkSink:
         return content
 
     def _is_stored(self, content: Content) -> bool:
-        """Whether an equal content is in the store, whole and to stay: each chunk is read before it is relied on."""
+        """Whether an equal content is in the store, sound and durable: each chunk is read before it is relied on."""
         if isinstance(self._gathered, GatheredPuts) and self._gathered.holds(table_key(content.digest)):
             return True  # the same caller has put its packs: a table comes last
         store = fresh(self._store)

@@ -1,14 +1,15 @@
 """The user's own files, read for a content.
 
 A file whose size or time of change differs before and after it is read is an error, not a mixture of two states. That
-is as precise as the file system's clock: a write in the same tick as the one before changes no time, nor does one that
-had begun already and goes on. To wait for the next tick would cost a fresh file more than its save, and would not help
-against the second case.
+is as precise as the file system's clock: a write in the same tick as the one before changes no time, nor does a write
+that has begun already and goes on. To wait for the next tick would cost a fresh file more than its save, and would not
+help against the second case.
 
 Nothing but regular files is read, and a symbolic link is followed only where the user named it themselves.
 
-With small files the system calls cost time, not the bytes, and on a cold disk the waiting. So they are not looked at
-again where the listing of their folder has told enough, and the disk is asked for several before the first is read.
+Small files cost the time of their system calls, not of their bytes, and on a cold disk that of waiting. So a small file
+is not looked at again where the listing of its folder has told enough, and the disk is asked for several files before
+the first is read.
 """
 
 import os
@@ -63,7 +64,7 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
 
 
 def read_link(link: FolderFile) -> bytes:
-    """The target of a link, as it was seen and judged; `StorageError` where it points elsewhere by now."""
+    """The target of a link, as it was seen and judged; `StorageError` where it has pointed elsewhere since."""
     with storage_errors(link.source, "read"):
         target = os.readlink(link.source)
     if target != link.target:
@@ -99,7 +100,7 @@ def _read_at_once(files: Sequence[FolderFile]) -> Sequence[bytes | None]:
                     if _CAN_ASK:
                         os.posix_fadvise(descriptor, 0, file.size, os.POSIX_FADV_WILLNEED)
         for file, descriptor in zip(files, descriptors, strict=True):
-            # A byte more than there were, to see whether there are more by now.
+            # One byte more than there were, to see whether the file has grown.
             data = os.read(descriptor, file.size + 1)
             after = os.fstat(descriptor)
             is_same = after.st_size == file.size and after.st_mtime_ns == file.modified and stat.S_ISREG(after.st_mode)

@@ -1,7 +1,7 @@
 """Objects that wait on this machine's disk until they are whole.
 
 For stores that must know an object's key before its first byte, as buckets do: the name of a pack follows from what is
-in it. So a pack is collected in a file without a name, which is gone with whoever made it, and is sent from there.
+in it. So a pack is collected in a file without a name, which is gone with its process, and is sent from there.
 Memory holds only what is on its way, never a whole pack. Local stores have a better way (their own ``stage``), and a
 store that takes only whole objects is given what the file holds.
 """
@@ -56,7 +56,7 @@ def stage(store: Store) -> StagedObject | None:
 def put_file(store: Store, key: str, file: BinaryIO) -> None:
     """Publish all bytes of a file, held in memory only where the store takes nothing else.
 
-    Where the file stands afterwards is not said.
+    The position of the file may be another one afterwards.
     """
     send: Callable[[str, BinaryIO], None] | None = getattr(store, "put_file", None)
     if send is not None:
@@ -86,14 +86,16 @@ def size_of_file(file: BinaryIO) -> int:
 def holds_file(store: Store, key: str, file: BinaryIO) -> bool | None:
     """Whether an object holds exactly the bytes of a file; ``None`` where there is no object."""
     size = size_of(store, key)
-    if size is None or size != size_of_file(file):
-        return None if size is None else False
+    if size is None:
+        return None
+    if size != size_of_file(file):
+        return False
     start = 0
     for block in blocks_of(file, FETCH_SIZE):
         try:
             if store.get(key, start, len(block)) != block:
                 return False
         except FileNotFoundError:
-            return None  # it went since
+            return None  # it was deleted meanwhile
         start += len(block)
     return True

@@ -1,16 +1,15 @@
 """What a store can do, as small protocols.
 
-A store keeps objects: immutable bytes under a key (`ledger.blobs.layout`). A
-function asks for the smallest power it needs; only maintenance lists or
-deletes. Errors: ``FileNotFoundError`` for an object that is not there, and
-`StorageError` or one of its kinds for everything else. Calls may come from any thread.
+A store keeps objects: immutable bytes under a key (`ledger.blobs.layout`). A function asks for the smallest power it
+needs; only maintenance deletes. Errors: ``FileNotFoundError`` for an object that is not there, and `StorageError` or
+one of its kinds for everything else. Calls may come from any thread.
 
-What a store may be able to do besides is asked through the functions below, which make do without it: `get_into`,
-`size_of`, `etag_of`, `location_of`, `settle`, `puts_at_once`, `gets_at_once`, `from_any`, `uncached`, `fresh` and
-`forget`, and `stage` and `put_file` of `ledger.blobs.spooled`. They look for a method or attribute of that name instead
-of asking whether the store fulfils a protocol, which would take a twentieth of a small load; that stores here use no
-other is checked by `tests/blobs/test_abilities.py`. There is no base class for stores in front of others, because each
-does something of its own in nearly every call.
+What only some stores can do is reached through the functions below, which make do without it: `get_into`, `size_of`,
+`etag_of`, `location_of`, `settle`, `puts_at_once`, `gets_at_once`, `from_any`, `uncached`, `fresh` and `forget`, and
+`stage` and `put_file` of `ledger.blobs.spooled`. They look for a method or attribute of the store by its name: to ask
+whether the store fulfils a protocol would take a twentieth of a small load. `tests/blobs/test_abilities.py` checks that
+the stores here offer no other names. There is no base class for stores in front of others, because each does something
+of its own in nearly every call.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -53,13 +52,13 @@ class Store(Protocol):
 
 
 class StagedObject(Protocol):
-    """An object that is being written and is not there yet; it goes when it is forgotten."""
+    """An object that is being written and has no key yet; what was written goes with the last reference to it."""
 
     def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
         """Write some parts one after another from ``start`` on; from any thread, in any order."""
 
     def publish(self, key: str) -> None:
-        """Publish what was written, as `Store.put` does, and as durable."""
+        """Publish what was written as an object, which is durable on return, as with `Store.put`."""
 
     def drop(self) -> None:
         """Give up what was written."""
@@ -88,9 +87,9 @@ def size_of(store: Store, key: str) -> int | None:
 
 
 def etag_of(store: Store, key: str, *, just_put: bool = False) -> str | None:
-    """A text that changes when an object is written with other bytes; ``None`` where the store tells none.
+    """A text that changes when an object is written with other bytes; ``None`` where the store has none.
 
-    ``just_put`` where the same thread has put the object last: what the service told then is not asked again.
+    ``just_put`` says that this thread has just put the object: what the service answered then is not asked again.
     """
     etag: Callable[..., str | None] | None = getattr(store, "etag", None)
     return etag(key, just_put=just_put) if etag is not None else None
@@ -110,9 +109,10 @@ def get_into(store: Store, key: str, start: int, target: memoryview) -> int:
 
 
 def settle(store: Store, key: str) -> None:
-    """Make an object last that is there already, and is going to be relied on, as if it were put now.
+    """Make an object durable that is there already, before it is relied on.
 
-    Whoever put it may have died, or be about to make it durable. In a store without a ``settle`` what is there lasts.
+    Whoever put it may have died before that, or be about to do it. In a store without a ``settle`` whatever is there
+    is durable.
     """
     settle_in: Callable[[str], None] | None = getattr(store, "settle", None)
     if settle_in is not None:
@@ -140,7 +140,7 @@ def small_at_once(store: Store) -> int | None:
 
 
 def location_of(store: Store, key: str) -> str:
-    """The URL of an object, of several stores in the one that has it."""
+    """The URL of an object; where ``store`` stands for several, in the one that has it."""
     locate: Callable[[str], str] | None = getattr(store, "location_of", None)
     return locate(key) if locate is not None else f"{store.url}/{key}"
 
@@ -152,13 +152,13 @@ def uncached(store: Store) -> Store:
 
 
 def fresh(store: Store) -> Store:
-    """The store as seen by whoever will rely on what it holds: copies are believed only if this process made them."""
+    """The store for whoever will rely on what it holds: a cached copy counts only if the store is known to have it."""
     other: Store = getattr(store, "fresh", store)
     return other
 
 
 def forget(store: Store, key: str) -> bool:
-    """Drop the copies of an object, so that it is read anew the next time; says whether the store may have any."""
+    """Drop the cached copies of an object, so that it is read anew; says whether the store may have had any."""
     drop: Callable[[str], None] | None = getattr(store, "forget", None)
     if drop is not None:
         drop(key)
@@ -166,9 +166,9 @@ def forget(store: Store, key: str) -> bool:
 
 
 def from_any(store: Store, read: Callable[[Store], _Result]) -> tuple[_Result, Store] | None:
-    """What ``read`` gives of the first of several stores that it succeeds with, and that store.
+    """The result of ``read`` from the first of several stores with which it succeeds, and that store.
 
-    ``None`` where it fails with each, or only this store is to be asked.
+    ``None`` where it fails with each, or where ``store`` stands for no others that may be asked.
     """
     find: Callable[[Callable[[Store], _Result]], tuple[_Result, Store] | None] | None = getattr(store, "from_any", None)
     return find(read) if find is not None else None
@@ -177,8 +177,9 @@ def from_any(store: Store, read: Callable[[Store], _Result]) -> tuple[_Result, S
 def checked_reading(store: Store, key: str, read: Callable[[Store], _Result]) -> _Result:
     """The result of ``read``, which reads an object of a store and checks it.
 
-    A cached copy that is bad is dropped, and the object itself is read, of a distant store once more. Where that is
-    damaged or cannot be read, the first sound one in the stores that may be asked is taken, with a warning.
+    If the check fails, cached copies are dropped and the object is read again; without a cache, only that of a distant
+    store is. If it is damaged or cannot be read then, the first sound copy in the stores that may be asked is taken,
+    with a warning.
     """
     try:
         return _read_past_cache(store, key, read)
@@ -190,7 +191,7 @@ def checked_reading(store: Store, key: str, read: Callable[[Store], _Result]) ->
         if found is None:
             raise  # where all of them fail, the damage of the first one is reported
         result, other = found
-        # Told once for an object, however many of its chunks are read.
+        # The warning names the object and no chunk of it: Python shows it once, however many chunks are read.
         what = f"{error.facts['location']} is damaged" if "location" in error.facts else error
         warn_user(f"{what}: it was read from {other.url}; {IntegrityError.usual_hint}")
         return result
@@ -204,7 +205,7 @@ def _read_past_cache(store: Store, key: str, read: Callable[[Store], _Result]) -
             raise
         if not forget(store, key) and gets_at_once(store) is None:
             raise
-    # Not in the block above: the first error would keep what was read.
+    # Not in the block above, where the first error would keep what was read in memory.
     return read(store)
 
 

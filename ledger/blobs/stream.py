@@ -24,17 +24,17 @@ from ledger.ids import Digest
 from ledger.meters import advance
 from ledger.records import Content
 
-_NEAR_SIZE = 2 << 20  # as `FETCH_SIZE`, for what is held until it is used: a near store is as quick with less
+_NEAR_SIZE = 2 << 20  # as `FETCH_SIZE`, for bytes that are held until they are used: a near store is as quick with less
 _CACHE_SIZE = 8 << 20  # plain bytes of chunks
 
 _Result = TypeVar("_Result")
 
 ChunkName = tuple[Digest, int]
-"""The digest of a chunk and its plain size: a lie about the size is another name."""
+"""The digest of a chunk and its plain size: a manifest that lies about the size names another chunk."""
 
 
 class _Scratch(threading.local):
-    """Memory of each thread for what it needs only a moment: fresh memory would cost more than reading."""
+    """Memory of each thread for what it needs only for a moment: fresh memory would cost more than reading."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class ChunkStream:
         return group[-1].stop - group[0].start
 
     def _fill_from(self, group: list[Place], store: Store, *, start: int, target: memoryview) -> int:
-        """Put what neighbouring chunks hold of ``target`` into it, and say how much; it starts at ``start``."""
+        """Put what neighbouring chunks hold of ``target``, which begins at ``start``, into it; how many bytes."""
         first, stop = group[0].start - start, group[-1].stop - start
         is_whole = first >= 0 and stop <= len(target)
         if is_whole and self._places.are_in_packs and all(place.entry.codec == "none" for place in group):
@@ -161,7 +161,7 @@ class ChunkStream:
 
     def _open(self, place: Place, stored: bytes | memoryview, store: Store) -> bytes | memoryview:
         if place.entry.codec == "none" and is_plain_chunk(stored, place.entry.digest, place.entry.plain_size):
-            return stored  # without working out what an error would say
+            return stored  # the common case, which needs no `Sought`
         if self._places.are_in_packs:
             return open_entry(stored, place.entry, self._sought(place, store))
         return open_chunk(stored, place.entry.plain_size, self._sought(place, store))
@@ -171,7 +171,7 @@ class ChunkStream:
 
 
 def _groups(places: Iterable[Place], most: int) -> Iterator[list[Place]]:
-    """Chunks that lie one after another in one object, at most so many bytes, stored or plain, unless it is one."""
+    """Groups of chunks in a row in one object, each of at most ``most`` bytes, stored and plain, or of one chunk."""
     group: list[Place] = []
     for place in places:
         if group and not _is_next(group, place, most):

@@ -1,9 +1,8 @@
 """Tables: what a larger content is made of.
 
-Owns the form of tables (specs/format.md, 5.3) and what must hold before one is
-believed: a table comes from a store that others may write, so its digest, counts,
-sums and paths are checked before anything is read for it. What a manifest says of a
-sound table that is not so is the manifest's fault: others may name the same content.
+Owns the form of tables (specs/format.md, 5.3) and what must hold before one is believed: a table comes from a store
+that others may write, so its digest, counts, sums and paths are checked before anything is read for it. Where a
+manifest contradicts a sound table, the manifest is wrong: other manifests may name the same content.
 """
 
 from collections.abc import Sequence
@@ -90,7 +89,7 @@ def read_table(store: Store, digest: Digest, *, label: str) -> tuple[Table, byte
 
 
 def contradiction(content: Content, table: Table) -> str | None:
-    """What a manifest says of its content that the sound table of that digest does not, or ``None``."""
+    """Where a manifest contradicts the sound table of its content, in words; ``None`` where they agree."""
     if (content.linked is not None) != table.is_linked:
         what = "stored" if table.is_linked else "registered"
         return f"the manifest says that the content {content.digest} is {what}, its table that it is not"
@@ -111,7 +110,7 @@ def listed_files(store: Store, content: Content, *, label: str) -> tuple[FileEnt
 def load_runs(store: Store, content: Content, *, label: str) -> tuple[Run, ...]:
     """Where the chunks of a content are said to lie, for whoever compares what lies there with bytes of their own.
 
-    Nothing but the form of the table is checked; `IntegrityError` where it is missing or has another.
+    Only the form of the table is checked; `IntegrityError` where the table is missing or has another form.
     """
     table, sought, _ = _read(store, content.digest, label)
     problem = _runs_problem(table)
@@ -152,7 +151,7 @@ def _load(store: Store, digest: Digest, label: str) -> tuple[Table, bytes]:
 
 
 def _read(store: Store, digest: Digest, label: str) -> tuple[Table, Sought, bytes]:
-    """The table of a content in its right form, what errors about it name, and its bytes as they are stored."""
+    """The table of a content, of which only the form is checked; what errors say of it; and its stored bytes."""
     sought = table_sought(store, digest, label)
     try:
         frame = store.get(sought.key, 0, stored_limit(TABLE_LIMIT))

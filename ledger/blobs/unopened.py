@@ -1,7 +1,7 @@
-"""A store that could not be opened: who asks it for an object gets the reason, and who does not goes on.
+"""A store that could not be opened: whoever asks it for an object gets the reason, and everybody else goes on.
 
-Without credentials, without a library, or while a host is down that is asked on opening. Each call opens it again, so
-that it is there once it can be. Knows nothing of what stops it.
+Opening fails without credentials or a library, or while a host is down that is asked on opening. Each call tries it
+again, so that the store is there as soon as it can be opened. Knows nothing of what keeps it from that.
 """
 
 import functools
@@ -11,7 +11,7 @@ from ledger.blobs.store import Store
 
 
 class UnopenedStore:
-    """The objects of the store that ``open_it`` gives or says why not; ``url`` is shown to people."""
+    """The objects of the store that ``open_it`` gives, or raises why it cannot; ``url`` is shown to people."""
 
     def __init__(self, url: str, open_it: Callable[[], Store]) -> None:
         self._url = url

@@ -51,7 +51,7 @@ class Workers(Generic[Result]):
         return len(self._under_way) > self._threads
 
     def give(self, work: Callable[[], Result]) -> None:
-        """Start a piece of work, or queue it until a thread is free; where none can be started, do it."""
+        """Start a piece of work, or queue it until a thread is free; where no thread can be started, do it here."""
         from concurrent.futures import Future
 
         given: _Given[Result] = _Given(Future())
@@ -67,8 +67,8 @@ class Workers(Generic[Result]):
                 self._pool = _new_pool(self._threads)
             self._pool.submit(do)
         except RuntimeError:
-            # The machine has no more threads, or the interpreter is ending, when an exit handler may still save
-            # something. In the first case another thread may have begun the work, which is done once.
+            # The machine has no more threads, or the interpreter is ending and an exit handler still saves something.
+            # In the first case another thread may have begun the work: `_do_once` does it once.
             do()
 
     def take(self) -> Result:
@@ -179,7 +179,7 @@ class _Given(Generic[Result]):
 def _do_once(waiting: "list[tuple[Callable[[], Result], _Given[Result]]]") -> None:
     """Do the piece of work that waits, unless another thread has begun it or it was dropped.
 
-    Nothing waits then any more: a pool without threads keeps what it was given, and would keep the results with it.
+    It is taken out of ``waiting``: a pool without threads keeps what it was given, and would keep the results with it.
     """
     try:
         work, given = waiting.pop()

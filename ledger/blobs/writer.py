@@ -34,8 +34,8 @@ class ContentWriter:
 
     ``similar`` are contents whose chunks are not stored again where they occur: the newest
     versions of the name, a step's inputs. ``without`` is a folder that is left out of those
-    around it: a ledger does not save itself. ``gathered`` takes what a small content is made
-    of, which is durable when that is finished. After an error the writer is to be aborted.
+    around it: a ledger does not save itself. ``gathered`` takes the chunk of a content that has only
+    one, and tables: they are durable once it is finished. After an error the writer is to be aborted.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ContentWriter:
         self._folders: set[str] = set()
         self._current: _Direct | None = None
         self._waiting: list[Spool] = []
-        self._over = ""
+        self._over = ""  # how the writer ended, in the words of an error
 
     @property
     def files(self) -> tuple[FileEntry, ...]:
@@ -158,7 +158,7 @@ class ContentWriter:
         return f"it lies below the file {above!r}" if above is not None else None
 
     def _reserve_all(self, paths: Sequence[str]) -> None:
-        """Reserve paths, at once where there is certainly nothing wrong with any."""
+        """Reserve paths, all together where there is certainly nothing wrong with any of them."""
         new = set(paths)
         folders = {path.rpartition("/")[0] for path in paths} - self._folders - {""}
         folders.update(*map(parents_of, folders))
@@ -172,19 +172,19 @@ class ContentWriter:
         self._taken |= new
 
     def _copy(self, file: FolderFile, *, follow: bool) -> None:
-        """Add one file of a folder: what links and folders say of themselves, or the bytes that are there."""
+        """Add one file of a folder: an empty folder, a link by its target, or a file by its bytes."""
         if file.kind == "directory" and file.path in self._folders:
             return  # empty in the folder it is copied from, but files below it were added otherwise
         if file.kind in ("directory", "link"):
             self._reserve(file.path)
-            self._add_pointer(file)
+            self._add_link_or_folder(file)
             return
         blocks = read_source(file.source, follow=follow)
         if self._current is not None:
             with self.open(file.path, executable=file.kind == "executable") as copy:
                 self._pour(blocks, copy.write)
             return
-        # Without a buffer between: a folder may hold many small files.
+        # Without a buffer in between: a folder may hold many small files.
         self._reserve(file.path)
         size = self._pour(blocks, self._take)
         self._files.append(FileEntry(path=file.path, size=size, kind=file.kind))
@@ -208,8 +208,7 @@ class ContentWriter:
                 size += len(block)
         return size
 
-    def _add_pointer(self, file: FolderFile) -> None:
-        """Add an empty folder, or a link by its target."""
+    def _add_link_or_folder(self, file: FolderFile) -> None:
         data = read_link(file) if file.kind == "link" else b""
         if self._current is None:
             self._take(data)
@@ -231,7 +230,7 @@ class ContentWriter:
             self._take(data)
 
     def _close(self, direct: "_Direct", size: int) -> None:
-        """The file that was being written into the stream is complete."""
+        """Note that the file which was being written into the stream is complete."""
         if self._over:
             return  # closed by the garbage collector after an abort
         self._files.append(FileEntry(path=direct.path, size=size, kind=direct.kind))
