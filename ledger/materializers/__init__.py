@@ -54,8 +54,8 @@ BUILT_IN = (
     TorchTensorMaterializer,
     UuidMaterializer,
 )
-"""Each is registered when it is defined. Naming all of them sees to that also where Python imports late what nobody
-has used yet, as 3.15 can be told to."""
+"""Each is registered when its class is defined. Naming all of them here makes sure that they are defined, also where
+Python imports lazily, as 3.15 can be told to."""
 
 __all__ = [
     "BUILT_IN",

@@ -2,8 +2,8 @@
 
 An Arrow table is an Arrow IPC stream, which holds every Arrow type exactly and streams;
 it is validated in full when it is read, because Arrow's C++ code trusts its offsets. A
-polars frame or series is parquet, as polars itself writes it. Categories that were enums are
-named beside it: another release of polars takes them for categoricals.
+polars frame or series is parquet, as polars itself writes it. Its columns of enums are noted
+beside it, because another release of polars reads them as categoricals.
 """
 
 import json
@@ -32,7 +32,7 @@ class ArrowMaterializer(BaseMaterializer):
     EXTRA: ClassVar[str] = "pandas"
 
     def save(self, value: Any) -> None:
-        """Write ``data.arrows``, of a table that would be read again."""
+        """Write ``data.arrows``; raises `MaterializerTypeError` for a table that Arrow could not read again."""
         import pyarrow as pa
 
         value.validate(full=True)
@@ -175,7 +175,7 @@ def _known(statistics: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_objects(value: Any) -> None:
-    """Raise `MaterializerError` for a frame or series of objects that are Python's."""
+    """Raise `MaterializerError` for a frame or series that holds Python objects."""
     import polars as pl
 
     kind, columns = ("series", [value]) if isinstance(value, pl.Series) else ("column", value.get_columns())
@@ -190,7 +190,7 @@ def _refuse_objects(value: Any) -> None:
 
 @contextmanager
 def _panics() -> Iterator[None]:
-    """Make an error of a panic of polars, which is none that ``except Exception`` meets."""
+    """Turn a panic of polars, which ``except Exception`` does not catch, into a `MaterializerError`."""
     import polars as pl
 
     try:

@@ -25,7 +25,7 @@ def decode_arrow_type(held: Json) -> Any:
 
 @functools.lru_cache(maxsize=256)
 def survives_parquet(kind: Any) -> bool:
-    """Whether a column of an Arrow type has it again once it went through parquet, which is tried."""
+    """Whether a column of an Arrow type still has it after a way through parquet; found out by trying."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -18,7 +18,7 @@ BYTES_LIMIT = 1 << 16
 _INTEGER_LIMIT = 2**53 - 1
 _DECIMAL_BITS = 13_000
 _BLOCK = 1 << 20  # characters
-_FEW = 8  # values that are looked at one by one as quickly
+_FEW = 8  # values: checking so few one by one is as quick as all at once
 
 
 def encode_text(text: str) -> Json:
@@ -28,7 +28,7 @@ def encode_text(text: str) -> Json:
     try:
         if len(text) <= _BLOCK:
             text.encode()
-        else:  # all of it at once would be the text a second time
+        else:  # encoding all of it at once would take as much memory as the text again
             for start in range(0, len(text), _BLOCK):
                 text[start : start + _BLOCK].encode()
     except UnicodeEncodeError:  # lone surrogates, which JSON can only hold in pairs
@@ -81,7 +81,7 @@ def from_base64(text: str) -> bytes:
 
 
 def are_plain(values: Collection[Any]) -> bool:
-    """Whether JSON certainly holds each of some values as it is: told of many at once, where they are of one type."""
+    """Whether JSON certainly holds each value as it is; tried only on many values of one type, all at once."""
     kinds = set(map(type, values)) if len(values) > _FEW else ()
     if len(kinds) != 1:
         return False

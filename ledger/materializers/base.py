@@ -23,7 +23,7 @@ _SPELLINGS = {
     "br": "rb",
     **dict.fromkeys(("bw", "xb", "bx"), "wb"),
 }
-"""What else `open` calls the modes that files know; a file that is being saved is always a new one."""
+"""Python's other spellings of the modes that `Files.open` knows; ``x`` is as good as ``w``: saved files are new."""
 
 
 def highest_trust(*classes: TrustClass) -> TrustClass:

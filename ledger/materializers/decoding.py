@@ -2,7 +2,7 @@
 
 Owns the form of ``data.json`` (specs/materializers.md, 3) on the way in:
 
-* What is no object of JSON is itself, a list with the values of its elements.
+* What is no object of JSON stands for itself, a list for the list of its elements' values.
 * An object of one member whose name begins with one ``$`` is what that tag says.
 * ``$item`` is an element in a sub folder, read by `load_value`, which asks for trust where it must.
 * Any other object is a dict; one ``$`` is taken off its keys that begin with two.
@@ -44,7 +44,8 @@ class TreeDecoder:
         self._slots_of = cache(slots_of)
         self._tags: dict[str, Callable[[Json], Any]] = {
             **LEAF_DECODERS,
-            # Few frames for a level of nesting: what `TreeEncoder` takes as deep is to be read from any program.
+            # A level of nesting takes few frames, so that values of the depth that `TreeEncoder` allows can be read
+            # from anywhere in a program.
             "$tuple": lambda held: tuple(self._each(held)),
             "$set": lambda held: set(self._each(held)),
             "$frozenset": lambda held: frozenset(self._each(held)),
@@ -66,7 +67,7 @@ class TreeDecoder:
         return self._decode(tree)
 
     def decode_text(self, text: str) -> Any:
-        """The value of a tree that is JSON still, which is the tree itself where no tag can be in it."""
+        """The value of a tree given as JSON text; where the text cannot have a tag, that is what JSON reads."""
         try:
             tree = _from_text(text)
         except RecursionError as error:
@@ -74,9 +75,9 @@ class TreeDecoder:
         return self.decode(tree) if any(start in text for start in _STARTS_OF_TAGS) else tree
 
     def _class_of(self, held: Json, is_wanted: Callable[[type], bool], *roots: type) -> Any:
-        """The class that the form of an instance begins with.
+        """The class that the form of an instance names first.
 
-        The value as a whole may be of the class passed whatever that is called by now, an element may not.
+        For the value as a whole, the class that the caller passed will do whatever its name; for an element not.
         """
         instead = self._passed if held is self._whole else None
         return self._known_class(held[0], is_wanted, roots=roots, passed=self._passed, instead=instead)
@@ -135,7 +136,7 @@ class TreeDecoder:
         return tuple.__new__(kind, map(self._decode, [element for _, element in fields]))
 
     def _dataclass(self, held: Json) -> Any:
-        """An instance whose slots and attributes are set past any property of that name."""
+        """An instance whose slots and attributes are set directly, so that no property of the same name runs."""
         _, fields = held
         kind = self._class_of(held, is_plain_dataclass)
         instance = object.__new__(kind)
@@ -160,7 +161,7 @@ class TreeDecoder:
         return np.asarray(array.reshape(shape), order=unusual.get("order", "C"))
 
     def _text_dtype(self, unusual: dict[str, Json]) -> Any:
-        """The dtype of texts, from what is not the usual about it."""
+        """The dtype of texts; ``unusual`` holds those of its options that are not the defaults."""
         from numpy.dtypes import StringDType
 
         coerce = unusual.get("coerce", True)

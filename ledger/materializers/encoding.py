@@ -45,8 +45,8 @@ _FACTORY_NAMES: dict[type | None, str | None] = {None: None, **{kind: kind.__nam
 class TreeEncoder:
     """Turns one value into JSON; elements without a JSON form go to sub folders of ``files``.
 
-    Without ``files`` there is nowhere for them to go, and they are an error. One that has failed is of no more use.
-    ``trust`` is the highest trust class that reading the elements asks for.
+    Without ``files`` there is nowhere for them to go, and they are an error. An encoder that has failed is not to be
+    used again. ``trust`` is the highest trust class that reading the elements asks for.
     """
 
     def __init__(self, files: Files | None) -> None:
@@ -232,7 +232,7 @@ def _attributes(value: Any, fields: list[str], slots: Mapping[str, MemberDescrip
             held[name] = slot.__get__(value)
     held |= getattr(value, "__dict__", {})
     held.pop(ORIGIN, None)
-    if _ATTRS_HASH in held:  # another one in every process; attrs computes what is None
+    if _ATTRS_HASH in held:  # differs in every process; attrs computes it anew where it is None
         held[_ATTRS_HASH] = None
     return held
 
@@ -248,7 +248,7 @@ def can_encode(value: object) -> bool:
 
 
 def _text_of(tree: Json) -> str:
-    """The JSON of a tree, for which an encoder takes longest where it is a whole number."""
+    """The JSON of a tree, to sort by; ``repr`` gives the same for a whole number, and faster than the encoder."""
     return repr(tree) if type(tree) is int else _to_text(tree)
 
 

@@ -1,7 +1,7 @@
 """Enum members as JSON, by class and name; flags also by their bits.
 
-A class is compared by its name with those that this process has defined, and none of its code runs: a member's name is
-``_name_``, as ``name`` may be that of what the class is mixed with, such as a path's.
+A class is compared by its name with those that this process has defined, and none of its code runs. A member's name is
+read from ``_name_``, because ``name`` may belong to a class that is mixed in, such as a path's.
 """
 
 import functools
@@ -42,7 +42,7 @@ def decode_enum(held: Json, kind: Any) -> Enum:
 
 
 def _flag_of_bits(kind: Any, value: int) -> Enum | None:
-    """The flag that is just these bits, with or without names; ``None`` where its class has none such."""
+    """The flag with exactly these bits, named or not; ``None`` where its class does not allow them."""
     if value in kind._value2member_map_:
         return kind._value2member_map_[value]  # type: ignore[no-any-return]
     missing: Any = Flag._missing_  # past an override of it, which would be code run on data

@@ -165,7 +165,7 @@ def _facts(image: Any) -> dict[str, Json]:
 
 
 def _png(image: Any) -> bytes:
-    """A PNG in memory, with what is noted beside the pixels; without what of that PNG cannot hold."""
+    """An image as PNG, with what is noted beside its pixels (`_NOTED`); with none of that if PNG cannot hold all."""
     noted = {name: image.info[name] for name in _NOTED if name in image.info}
     try:
         return _written(image, noted)

@@ -156,7 +156,7 @@ class BytesMaterializer(BaseMaterializer):
             if kind != "bytearray":
                 data: bytes = file.read()
                 return memoryview(data) if kind == "memoryview" else data
-            array = bytearray(file.seek(0, os.SEEK_END))  # of which a copy would take the memory twice
+            array = bytearray(file.seek(0, os.SEEK_END))  # filled in place: a copy would take the memory twice
             file.seek(0)
             if file.readinto(array) != len(array):  # type: ignore[attr-defined]  # every binary stream has it
                 raise MaterializerError(f"data.bin ends before its {len(array)} bytes", path="data.bin")

@@ -48,7 +48,7 @@ def subclass_named(name: str, roots: Iterable[type]) -> type | None:
     notebook cell ran again, or where a class was unpickled that was pickled by value.
     """
     kinds: list[type] = []
-    for kind in roots:  # no further than needed: to find a class by its name takes a while
+    for kind in roots:  # no further than needed: roots may be looked up by name on the way, which takes a while
         if kind in _BUILTINS and qualified_name(kind) == name:
             return kind
         kinds.append(kind)
@@ -65,8 +65,8 @@ def subclass_named(name: str, roots: Iterable[type]) -> type | None:
 def loaded_class(name: str) -> type | None:
     """The class that an already loaded module holds under a name, if any.
 
-    One that has moved is found where a module still hands it on under the old name, as pickles find theirs; but what
-    a script has imported is not taken for a class of another script.
+    A class that has moved is found where a module still hands it on under the old name, as pickles find theirs; but
+    what a script has imported is not taken for a class of another script.
     """
     parts = name.split(".")
     for end in range(len(parts) - 1, 0, -1):
@@ -83,10 +83,10 @@ def known_class(
 ) -> type:
     """The class that a record names, if it is of the wanted kind.
 
-    It is sought in this order: what the caller passed, and what derives from ``roots``; the attributes of loaded
-    modules; where the program that was started has saved the value, the module of what was passed; ``instead``,
-    whatever its name; and all classes, as one that a function has defined is in no module. Raises `UnknownTypeError`
-    where none fits.
+    It is sought in this order: the class ``passed``, and those that derive from it and from ``roots``; the attributes
+    of loaded modules; for the name of a class of the program that was started, the module of the class passed;
+    ``instead``, whatever its name; and all classes, because one that a function defined is in no module. Raises
+    `UnknownTypeError` where none fits.
     """
     given = () if passed is None else (passed,)
     candidates = (subclass_named(name, (*given, *roots)), loaded_class(name), _beside(passed, name), instead)
@@ -110,7 +110,7 @@ def unknown_type(name: str) -> UnknownTypeError:
 
 
 def _beside(passed: type | None, name: str) -> type | None:
-    """The class of a program that was started, in the module that by now has the class passed."""
+    """The class that a program once defined itself, in the module that now defines the class passed."""
     module = sys.modules.get(passed.__module__) if passed is not None else None
     if module is None or not name.startswith(_OF_PROGRAM):
         return None
@@ -120,8 +120,8 @@ def _beside(passed: type | None, name: str) -> type | None:
 def is_plain_dataclass(kind: type) -> bool:
     """Whether instances of a class are nothing but their attributes, and can be made and thrown away without its code.
 
-    A class of attrs is one, too. Told from the class alone: an instance made to find out would have defaults, and a
-    ``__del__`` that acts on them.
+    A class of attrs is one, too. Judged by the class alone: an instance made to find out would have defaults, and
+    perhaps a ``__del__`` that acts on them.
     """
     if not declares_fields(kind) or inspect.isabstract(kind):
         return False

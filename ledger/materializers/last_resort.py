@@ -1,7 +1,7 @@
 """Everything that no other materializer is made for, by cloudpickle.
 
 Owns the only place where this package pickles a value whole. Reading it back runs what
-its author wrote, so the trust class is code, and the person who saves is told so and
+its author wrote, so the trust class is code, and the person who saves is told that, and
 what would be better. Nothing falls back to it silently.
 """
 

@@ -32,19 +32,19 @@ def missing(
 
 
 def _hint(doing: str, chosen: type[BaseMaterializer], module: str) -> str:
-    library, is_part, _ = module.partition(".")
+    library, dot, _ = module.partition(".")
     if chosen.EXTRA and (library in _OF_FORMATS or _is_of_values(chosen, library)):
         return f"pip install 'ledger[{chosen.EXTRA}]'"
     here = versions_here([library]).get(library)
-    if doing == "load" and is_part and here:
+    if doing == "load" and dot and here:
         return f"here is {library} {here}, and another version of it wrote the value"
     return f"make {module!r} importable"
 
 
 def _is_of_values(chosen: type[BaseMaterializer], library: str) -> bool:
-    """Whether a materializer is made for what a library has.
+    """Whether a materializer is made for the values of a library.
 
-    What makes objects of other people's classes may miss anything; its own library is named in its key.
+    A materializer that makes objects of other people's classes may miss any library; its own is named in its key.
     """
     is_named = library in re.split(r"[./]", chosen.REGISTRY_KEY)
     return chosen.TRUST is TrustClass.DATA or (chosen.TRUST is TrustClass.RESTRICTED and is_named)

@@ -32,7 +32,7 @@ def write_npy(file: IO[bytes], array: "np.ndarray[Any, Any]") -> None:
     # Only field names can need the newer version of the header; numpy would warn if it chose that itself.
     version = _PLAIN if array.dtype.names is None else _UNICODE
     if version == _PLAIN and array.nbytes >= _LARGE and not array.dtype.hasobject and array.flags.forc:
-        # numpy would copy it piece by piece on its way.
+        # numpy would copy it on its way, piece by piece; this writes its memory as it lies there.
         np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
         rows = np.asarray(array if array.flags.c_contiguous else array.T)
         file.write(rows.reshape(-1).view(np.uint8).data)
@@ -72,14 +72,14 @@ def _are_fields_in_order(dtype: "np.dtype[Any]") -> bool:
 
 
 def _new_array(shape: int | tuple[int, ...], dtype: "np.dtype[Any]") -> "np.ndarray[Any, Any]":
-    """An array to be filled, of texts without a character too, of which `numpy.empty` would give longer ones."""
+    """An array to be filled. Of texts of no characters, `numpy.empty` would make texts of one."""
     import numpy as np
 
     return np.ndarray(shape, dtype)
 
 
 def _checked_header(file: IO[bytes], name: str) -> "tuple[np.dtype[Any], tuple[int, ...], bool]":
-    """What the header says, once the file holds as much; the file is where the array begins."""
+    """What the header says, checked against the size of the file; leaves the file where the array begins."""
     dtype, shape, is_fortran = _read_header(file, name)
     start = file.tell()
     found = file.seek(0, 2) - start
@@ -111,7 +111,7 @@ def _read_header(file: IO[bytes], name: str) -> "tuple[np.dtype[Any], tuple[int,
 
 @lru_cache(maxsize=16)  # a value may have very many arrays that are alike
 def _parsed(header: str) -> Any:
-    """What a header says, each array's dtype to be made anew: names of its fields can be changed in place."""
+    """A header as Python literals. No dtype is kept here, because the names of its fields can be changed in place."""
     return ast.literal_eval(header)  # literals only: nothing is evaluated
 
 

@@ -1,6 +1,6 @@
 """One column of pandas as one of Arrow, and back with the dtype it had.
 
-Beside the column stands what it is, in JSON: an object that is known by one member, its form.
+A JSON object beside the column says what it is; one of its members is the column's form:
 
     form         the column has                                and is in parquet
     numpy        numbers, truth values or times of numpy       as it is
@@ -107,7 +107,8 @@ def _encode_objects(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
 def _encode_alike(values: Sequence[object]) -> tuple[Any, Json] | None:
     """Objects of one type that Arrow has as well, with one kind of null among them; ``None`` if they are not that.
 
-    A null is ``None``, or NaN if there is a float, none of which may be a number then. Nothing but nulls are texts.
+    The null is NaN if there are floats, all of which must be NaN then; else it is ``None``. A column of nothing but
+    nulls counts as texts.
     """
     import pyarrow as pa
 

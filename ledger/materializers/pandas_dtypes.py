@@ -48,7 +48,7 @@ def comes_back(dtype: Any, held: Json) -> bool:
 
 
 def _texts_missed_as_nan(storage: str) -> Any:
-    """The dtype of texts that are NaN where they are missing; before pandas 2.3 it is ``object`` but for Arrow's."""
+    """The dtype of texts whose missing values are NaN; before pandas 2.3 that is ``object``, except for Arrow's."""
     import pandas as pd
 
     is_of_2_2 = storage == _STORAGE_OF_2_2

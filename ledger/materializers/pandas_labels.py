@@ -66,9 +66,9 @@ def decode_labels(held: Json) -> "pd.Index[Any]":
 
 
 def encode_frequency(labels: Any) -> str | None:
-    """The name of the frequency of labels that are times or spans; one that it does not lead back to is left out.
+    """The name of the frequency of labels that are times or spans of time, ``None`` for other labels.
 
-    Other labels have none, nor do periods, whose dtype says it. What is left out is warned of.
+    Periods have theirs in the dtype. A frequency that its name does not lead back to is left out with a warning.
     """
     import pandas as pd
     from pandas.tseries.frequencies import to_offset
@@ -80,13 +80,13 @@ def encode_frequency(labels: Any) -> str | None:
         if to_offset(name) == labels.freq:
             return name
     except ValueError:
-        pass  # safe, because it is told below
+        pass  # safe, because a warning follows
     warn_user(f"the frequency {labels.freq!r} of an index is left out: pandas does not find it by its name {name!r}")
     return None
 
 
 def with_frequency(labels: Any, frequency: str | None) -> Any:
-    """Time labels that know their frequency; pandas checks that it is theirs, and where it is not they have none."""
+    """Time labels with their frequency; if pandas finds that it is not theirs, it is left out with a warning."""
     if frequency is not None:
         try:
             labels.freq = frequency

@@ -1,9 +1,9 @@
 """The levels of a `MultiIndex`: the labels of each, in the order of the rows, and the order of its different values.
 
 pandas makes a `MultiIndex` again from the labels of its levels, but orders the different values of each by itself and
-guesses their dtypes. Both matter, since ``unstack`` makes columns of these values. So where pandas would come to
-others, a level has an *order* beside it: for each of its values, as they were, the place where pandas puts it.
-Values that no label uses are dropped, as ``unstack`` does.
+guesses their dtypes. Both matter, since ``unstack`` makes columns of these values. So where pandas would arrive at
+another order or dtype, a level has an *order* beside it: for each of its values, in their own order, the place where
+pandas puts it. Values that no label uses are dropped, as ``unstack`` drops them.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,8 @@ _FLOAT_LIMIT = 2**53  # beyond it not every whole number is a float
 
 
 def level_values(labels: "pd.Index[Any]") -> "list[pd.Index[Any]]":
-    """The labels of each level, in their order; of an index that is no `MultiIndex`, those that it has."""
-    # pandas takes a whole number for the name of a level, if one has it, so they are asked for without names.
+    """The labels of each level, in the order of the levels; an index that is no `MultiIndex` counts as one level."""
+    # pandas takes a number for a level's name if a level is called so: without names, a number means the place.
     unnamed = labels.set_names([None] * labels.nlevels)
     return [_values_of_level(unnamed, place).rename(name) for place, name in enumerate(labels.names)]
 

@@ -159,9 +159,9 @@ def _to_pandas(table: Any) -> Any:
 
 
 def _as_series(array: Any, index: Any) -> Any:
-    """A decoded array as a series, without a copy where that is nobody else's.
+    """A decoded array as a series; an array of pandas' own is copied.
 
-    An array of pandas' own may lie in memory of Arrow's, which nobody can write to.
+    It may lie in memory of Arrow's, which nobody can write to.
     """
     import numpy as np
     import pandas as pd

@@ -28,7 +28,7 @@ def write_parquet(table: Any, file: IO[bytes]) -> None:
 
 
 class _Written(io.RawIOBase):
-    """What a thread writes a table to: a few of its bytes wait to be taken, or go nowhere once it is stopped."""
+    """What a thread writes a table to: a few blocks of bytes wait to be taken; once it is stopped, they are dropped."""
 
     def __init__(self, table: Any) -> None:
         super().__init__()

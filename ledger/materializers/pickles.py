@@ -2,8 +2,8 @@
 
 Owns what the materializers that run code have in common. A function or class that a program defined itself is pickled
 with its byte code. Another minor version of Python takes that without complaint, and what calls it then ends the
-process at an arbitrary place; so it is refused. What is pickled by name is not concerned: that another Python made it
-is warned about.
+process at an arbitrary place; so it is refused. What is pickled by name loads all the same: if another Python made the
+pickle, a warning says so.
 """
 
 import functools
@@ -26,14 +26,15 @@ _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
 
 @functools.cache
 def pickler_class() -> Any:
-    """The pickler of cloudpickle, which has in ``modules`` those whose classes and functions it met.
+    """The pickler of cloudpickle, with the names of the modules whose classes and functions it met in ``modules``.
 
-    What the program defines is pickled whole, in a worker that it has spawned too: no other program has that name.
+    What the program defines is pickled whole, also in a worker that it has spawned: other programs have no module of
+    the name that the program has there.
     """
     import cloudpickle
 
     spawned = sys.modules.get(SPAWNED)
-    if spawned is not None and spawned.__name__ == SPAWNED:  # in the parent it is another name of the program's own
+    if spawned is not None and spawned.__name__ == SPAWNED:  # in the parent that name may lead to ``__main__``
         cloudpickle.register_pickle_by_value(spawned)
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
@@ -55,8 +56,8 @@ def pickler_class() -> Any:
 def _with_all_members(kind: Any, make: Any, given: tuple[Any, ...], state: tuple[Any, Any], *others: Any) -> Any:
     """How an enum is pickled whole, with the members that cloudpickle takes for attributes.
 
-    These are aliases, and flags of several bits. It would set them once the class is made, which a class refuses that
-    has them already, as that of the program itself, and which makes no members of them in any other.
+    These are aliases, and flags of several bits. cloudpickle would set them once the class is made. A class that has
+    them already, such as the program's own, refuses that, and in any other they would not become members.
     """
     members = {name: member.value for name, member in kind.__members__.items()}
     known = {member.name: member.value for member in kind}
@@ -69,7 +70,7 @@ class Unpickler(pickle.Unpickler):
     """Loads what this Python can run; `MaterializerError` for byte code of another one."""
 
     def __init__(self, file: IO[bytes], python: str) -> None:
-        """``python`` is the version that pickled."""
+        """``python`` is the version of the Python that made the pickle."""
         super().__init__(file)
         self._python = python
 

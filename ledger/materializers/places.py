@@ -1,6 +1,6 @@
-"""Where in a value stands what cannot be saved, written as Python gets at it: ``['layers'][2].weight``.
+"""Where in a value the part is that cannot be saved, written as Python code gets at it: ``['layers'][2].weight``.
 
-Sought once saving has failed, by identity, so that saving itself keeps no account of it.
+It is sought by identity once saving has failed, so that saving itself keeps no account of places.
 """
 
 from collections import deque
@@ -25,12 +25,12 @@ def tell_place(error: MaterializerError, chain: Sequence[object]) -> None:
 
 
 def _step(whole: object, part: object) -> str:
-    """How a part is got at from what holds it; nothing where it does not hold it, as what is made on the way."""
+    """How code gets at ``part`` from ``whole``; empty if ``whole`` does not hold it, since it was made on the way."""
     return next((step for step, held in _parts(whole) if held is part), "")
 
 
 def _parts(whole: Any) -> Iterator[tuple[str, object]]:
-    """What a value holds, and how each is got at."""
+    """The parts of a value, each after how code gets at it."""
     kind = type(whole)
     if isinstance(whole, dict):
         yield from ((f"[{shown(key, most=_KEY_LENGTH)}]", held) for key, held in whole.items())

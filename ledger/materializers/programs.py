@@ -21,12 +21,12 @@ def module_name_of(kind: type) -> str:
     if kind.__module__ not in _ALIASES:
         return kind.__module__
     program = sys.modules.get(kind.__module__)
-    # What runs programs, such as a profiler, has a name of its own, and their classes are not in it.
+    # A program that runs others, such as a profiler, has a name of its own, and their classes are not in it.
     return _imported_as(program) if program is not None and _defines(program, kind) else PROGRAM
 
 
 def is_of_program_named(kind: type, name: str) -> bool:
-    """Whether a name is one of a class of the program that was started: as it is called here, or elsewhere."""
+    """Whether a class is of the program that was started, and ``name`` is what it is called here or elsewhere."""
     module, _, rest = name.rpartition(f".{kind.__qualname__}")
     return kind.__module__ in _ALIASES and not rest and _stands_for_program(module)
 
@@ -37,7 +37,7 @@ def is_of_program(name: str) -> bool:
 
 
 def modules_named(name: str) -> list[types.ModuleType]:
-    """The loaded modules that a name stands for: the program that was started, if it is its name, before its twin."""
+    """The loaded modules that a name stands for: first the program that was started, if it is called so."""
     found = [sys.modules[PROGRAM]] if _stands_for_program(name) else []
     module = sys.modules.get(name)
     return found if module is None or module in found else [*found, module]

@@ -1,9 +1,9 @@
 """Models of pydantic, as the JSON that pydantic itself writes and validates.
 
-A model is read by its class, which must be defined where it is loaded. Whether it comes back is tried when it is saved.
-A model that loses or changes what it holds on its way through JSON, both under the names of its fields and under their
-aliases, is left to the last resort. Which fields were set, and which have their defaults, JSON does not tell: that is
-in a file of its own, where it matters.
+A model is read by its class, which must be defined where it is loaded. Saving tries whether the model comes back. A
+model that loses or changes what it holds on its way through JSON, both under the names of its fields and under their
+aliases, is left to the last resort. JSON does not tell which fields were set and which have their defaults: that is in
+a file of its own, where it matters.
 """
 
 import datetime as dt
@@ -106,7 +106,7 @@ def _set_fields(value: Any) -> list[list[str]]:
 
 
 def _note_set_fields(value: Any, fields: Json) -> None:
-    """Have each model know which of its fields were set; a class that holds other models by now leaves it at all."""
+    """Note in each model which of its fields were set; in none, if the classes now make another number of models."""
     models = list(_models(value))
     if len(models) == len(fields):
         for model, names in zip(models, fields, strict=True):
@@ -139,7 +139,7 @@ def _is_same(left: Any, right: Any) -> bool:
 
 
 def _are_same(elements: list[Any], others: list[Any]) -> bool:
-    """Whether as many values are the same, each and each; told of many at once, where they are of one type."""
+    """Whether two lists of one length hold the same values, pair by pair; values of one type are compared at once."""
     kinds = set(map(type, elements))
     if kinds == set(map(type, others)) and len(kinds) == 1:
         if kinds <= _ATOMS:
@@ -150,7 +150,10 @@ def _are_same(elements: list[Any], others: list[Any]) -> bool:
 
 
 def _elements(value: Any) -> list[Any] | None:
-    """What a model or container holds, in an order that is always the same, and what it does with more."""
+    """What a model or container holds, in an order that is always the same; ``None`` for any other value.
+
+    With it comes what a `defaultdict` or a `deque` does with more elements: its factory, its greatest length.
+    """
     if type(value) in (list, tuple):
         return list(value)
     if _is_model(value):
@@ -171,7 +174,7 @@ def _is_model(value: Any) -> bool:
 
 
 def _comparable(value: Any) -> Any:
-    """Something that is equal only for a value that nobody can tell from this one of the same type."""
+    """Something that is equal only for values of one type that nobody can tell apart."""
     if isinstance(value, (float, complex, decimal.Decimal)):  # of which 1.5 and 1.50 are equal
         return repr(value)
     if isinstance(value, (set, frozenset, tuple)):  # a tuple here is in a set, which has no order to compare it by

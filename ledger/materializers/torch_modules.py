@@ -71,7 +71,7 @@ class _ModuleUnpickler(Unpickler):
 
 
 def _named_tensors(module: Any) -> list[tuple[str, Any]]:
-    """Parameters and buffers; under two names in a tied module, of which the first one counts."""
+    """Parameters and buffers by name, the last first; a tied one is there twice, and its first name wins in a dict."""
     named = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
     return named[::-1]
 

@@ -92,7 +92,7 @@ def write_tensors(files: Files, tensors: Mapping[str, Any], facts: Mapping[str, 
             continue
         flags[name] = [type(tensor) is torch.nn.Parameter, bool(tensor.requires_grad)]
         distinct[name] = tensor
-    held = _in_rows(distinct)
+    held = _contiguous(distinct)
     pairs = [name for name, tensor in held.items() if tensor.dtype in (torch.complex32, torch.complex128)]
     held |= {name: torch.view_as_real(held[name]) for name in pairs}
     noted = {**facts, "aliases": aliases, "flags": flags, **({"pairs": pairs} if pairs else {})}
@@ -116,7 +116,7 @@ def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
     # Copies: safetensors aligns numbers alone, and torch ends the process over a pair that is not.
     tensors |= {name: torch.view_as_complex(tensors[name].clone()) for name in facts.get("pairs", ())}
-    files.drop_folder()  # the tensors are mapped from it, which takes no name
+    files.drop_folder()  # the tensors stay mapped from its files, which need no names for that
     for name, (is_one, requires_grad) in facts["flags"].items():
         if is_one:
             tensors[name] = Parameter(tensors[name], requires_grad=requires_grad)
@@ -126,10 +126,10 @@ def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
     return tensors, facts
 
 
-def _in_rows(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """Each tensor's numbers in a row on the CPU: copied only where they lie otherwise, or where another one's lie.
+def _contiguous(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Each tensor contiguous on the CPU: copied only where it is not, or where it overlaps another one.
 
-    safetensors refuses what shares memory, but not parts of one memory beside each other.
+    safetensors refuses tensors that overlap in memory, but not neighbours in one memory.
     """
     rows = {}
     for name, tensor in tensors.items():
@@ -145,7 +145,7 @@ def _in_rows(tensors: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _copied(tensor: Any) -> Any:
-    """A copy with its numbers in a row."""
+    """A contiguous copy."""
     import torch
 
     try:

@@ -198,7 +198,7 @@ def _way_out(chosen: type[BaseMaterializer]) -> str:
 
 
 def _hint_of_library(chosen: type[BaseMaterializer]) -> str:
-    """Which version of the library that a key is named after has failed, where a class of the user's has no part."""
+    """The hint with the version of the library that failed here; empty where a class of the user's may be at fault."""
     versions = versions_here([chosen.REGISTRY_KEY]) if chosen.EXTRA and not chosen.NEEDS_TYPE else {}
     return " ".join(
         f"here is {library} {version}; a newer one may have written it, and "
