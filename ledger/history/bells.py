@@ -18,11 +18,11 @@ from pathlib import Path
 from ledger.disk import MODE, close_anyway, remove_if_there, storage_errors
 
 _LONGEST_MESSAGE = 4096
-_NO_EARS = (errno.ENXIO, errno.ENOENT, errno.ELOOP, errno.EISDIR)
+_NO_EARS = (errno.ENXIO, errno.ENOENT, errno.ELOOP, errno.EISDIR)  # nobody reads the FIFO, or there is none
 
 
 class Bell:
-    """A bell of this process's own, at a path that nothing has."""
+    """A bell that this process listens to, made at a path where nothing is."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -36,7 +36,7 @@ class Bell:
                 raise
 
     def wait(self, seconds: float) -> bytes | None:
-        """What was rung: nothing where somebody let go of the rope without a word; ``None`` if it was left alone."""
+        """The message that was rung, empty if a rope was let go of without one; ``None`` if neither came in time."""
         if self._is_deaf:
             time.sleep(seconds)
             return None
@@ -54,7 +54,7 @@ class Bell:
         return heard
 
     def close(self) -> None:
-        """Stop listening; the bell goes."""
+        """Stop listening, and remove the bell."""
         remove_if_there(self._path)
         close_anyway(self._descriptor)
 
@@ -64,7 +64,7 @@ class Bell:
         try:
             fresh = _listen(self._path)
         except OSError:
-            # The bell was removed, as from another machine, which cannot see who listens; or this process has no
+            # The bell was removed, perhaps by another machine, which cannot see who listens; or this process has no
             # descriptor left. What was heard before, which may be that all is done, counts all the same.
             self._is_deaf = True
             return

@@ -33,7 +33,7 @@ _LONGEST_PAUSE = 0.1
 
 
 def read_branch(git_dir: Path) -> CommitId:
-    """The commit that is published; raises `IntegrityError` if the branch is missing or unreadable as one."""
+    """The commit that is published; raises `IntegrityError` if the branch is missing or names none."""
     commit = read_ref(git_dir, BRANCH)
     if commit is None:
         refuse_gone(git_dir)
@@ -62,20 +62,21 @@ class BranchLock:
     """
 
     def __init__(self, git_dir: Path, commit: CommitId) -> None:
-        """``commit`` is what it holds, as Git's own does."""
+        """``commit`` is written into it, as Git does."""
         self.path = f"{git_dir}/{BRANCH}.lock"
         self._commit = commit
         self._made = create_ref_file(self.path, commit)
 
     def is_in_place(self) -> bool:
-        """Whether nobody has moved it aside, and perhaps made another one since."""
+        """Whether it still lies at its path: nobody has moved it aside, or put another one there."""
         there = status_of(self.path)
         return there is not None and os.path.samestat(there, self._made)
 
     def remove(self) -> None:
-        """Remove it, unless another writer's is in its place by now.
+        """Remove it, unless another writer's lies in its place.
 
-        An interrupt may have come after it was renamed, or somebody took it for a dead writer's and moved it aside.
+        That can be if an interrupt came after it was renamed, or if somebody took it for a dead writer's and moved it
+        aside.
         """
         with contextlib.suppress(OSError):
             if self.is_in_place() and read_file(self.path) == f"{self._commit}\n".encode():
@@ -112,7 +113,7 @@ def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Cal
 
 
 def confirm_branch(git_dir: Path) -> None:
-    """Make durable where the branch was moved to, by whomever."""
+    """Make the last move of the branch durable, whoever made it."""
     try:
         sync_directory(os.path.dirname(f"{git_dir}/{BRANCH}"))
     except StorageError as error:
@@ -172,10 +173,10 @@ def clear_dead_lock(
 ) -> bool:
     """Move aside a lock file on the branch whose owner is dead; the caller holds the ledger's lock.
 
-    No other ledger writer runs, unless on a machine that shares no locks. So the file is a dead writer's, which is
-    known at once where ``holder_died``, or may be a living one's, such as a real Git's. That is given ``patience``
-    seconds: by the age of the file or, where a clock was set back since, from the moment it was seen. ``False`` where
-    it has some left at the ``deadline``, a time of ``time.monotonic``.
+    No other writer of the ledger runs, unless on a machine that shares no locks. If ``holder_died``, the file is the
+    dead holder's, and goes at once. Otherwise a living program may own it, such as real Git, and it is left for
+    ``patience`` seconds: by its age or, if a clock was set back since, from the moment it was first seen. ``False`` if
+    these are not over at the ``deadline``, a time of ``time.monotonic``.
     """
     lock = f"{git_dir}/{BRANCH}.lock"
     seen, since = None, 0.0
@@ -188,7 +189,7 @@ def clear_dead_lock(
             # Of several machines that share no locks, another one may have been faster.
             with storage_errors(aside, "write"), contextlib.suppress(FileNotFoundError):
                 os.rename(lock, aside / f"main.lock.{time.time_ns()}")
-            remove_if_there(git_dir / "HEAD.lock")  # which a push takes next; it would stop every later one
+            remove_if_there(git_dir / "HEAD.lock")  # a push takes it next; a dead push's would stop every later one
             break
         if time.monotonic() >= deadline:
             return False
@@ -199,7 +200,7 @@ def clear_dead_lock(
 def _age(status: os.stat_result, folder: Path) -> float:
     """How many seconds ago a file was written, by the clock of its own file system; 0 where that cannot be told.
 
-    The clock of a server may differ from ours, by which a living writer's file could be an old one.
+    The clock of a file server may differ from ours, by which a living writer's file could look old.
     """
     try:
         with scratch_file(folder) as now:

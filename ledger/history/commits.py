@@ -1,8 +1,8 @@
 """Commits in the making: their bytes, and chains of them that are not durable yet.
 
 Owns what a commit of the history looks like, and the order of several publications that go into
-one pack: each its own commit, upon the one before (specs/concurrency.md, 2). Writes nothing; who
-has made a chain durable lets the process remember it.
+one pack: each its own commit, upon the one before (specs/concurrency.md, 2). Writes nothing;
+whoever makes a chain durable calls `Chain.remember`.
 """
 
 import datetime as dt
@@ -35,7 +35,7 @@ class Link(NamedTuple):
 
 
 class Chain:
-    """Commits upon ``base``, in memory."""
+    """Commits upon ``base``, each upon the one before, in memory."""
 
     def __init__(self, objects: Objects, base: CommitId) -> None:
         self.tip = self._base = base
@@ -61,12 +61,12 @@ class Chain:
         return Link(CommitId(commit), tuple(claims), root, new)
 
     def append(self, link: Link) -> None:
-        """Let a commit that was placed upon the tip be the tip."""
+        """Make a commit that was placed upon the tip the new tip."""
         self.tip, self._root = link.commit, link.root
         self.new |= link.new
 
     def remember(self) -> None:
-        """Keep at hand what the chain adds, which is durable by now."""
+        """Keep at hand what the chain adds, once it is durable."""
         self._objects.remember(self.new)
 
 
@@ -79,7 +79,7 @@ def encode_commit(tree: ObjectId, parents: Sequence[CommitId], author: str, now:
 
 
 class _Unwritten:
-    """The objects of a repository, and over them those of a chain."""
+    """The objects of a repository, and those of a chain that are not written to it yet."""
 
     def __init__(self, objects: Objects, new: dict[ObjectId, RawObject]) -> None:
         self._objects = objects

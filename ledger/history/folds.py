@@ -1,7 +1,7 @@
-"""The turns of those who fold packs: behind the writers' lock, one process at a time (specs/concurrency.md, 2).
+"""The turns of those who fold packs, one process at a time (specs/concurrency.md, 2).
 
-What is folded is chosen under the ledger's lock, where no pack is that of a writer still at it; the work is done under
-a lock of its own, while others publish.
+What is folded is chosen under the ledger's lock, when no pack belongs to a writer that is still at work. The work is
+done under a lock of its own, while others publish.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from ledger.history.waiting import Queue
 from ledger.notices import warn_user
 
 FOLD_LOCK = "fold.lock"
-"""The file whose lock those hold who fold packs; it lies beside that of the ledger's lock."""
+"""The file whose lock is held by whoever folds packs; it lies beside the file of the ledger's lock."""
 
 
 class Folds:
@@ -34,9 +34,9 @@ class Folds:
         return self._lock.hold(timeout=self._timeout)
 
     def choose(self, stack: ExitStack) -> FoldStep | None:
-        """The next step towards few packs, if one is due and nobody else is at one until ``stack`` ends.
+        """The next step towards few packs, if one is due and nobody else is folding.
 
-        The caller holds the ledger's lock.
+        The caller holds the ledger's lock. The lock of those who fold is held until ``stack`` ends.
         """
         with _failing_with_a_warning():
             held = self._lock.try_hold() if is_fold_due(self._staging) else None

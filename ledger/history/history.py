@@ -70,7 +70,7 @@ _MARKER = encode({"features": [], "format": FORMAT})
 _MARKER_ID = object_id(BLOB, _MARKER)
 
 Decision = Callable[[CommitId], Publication]
-"""What is to be published upon a commit; asked again for every attempt."""
+"""Says what is to be published upon the commit that it is given; called anew for every attempt."""
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,15 +183,15 @@ class History:
     def publish_upon(
         self, decide: Callable[[CommitId], Sequence[Draft]], *, author: str, now: dt.datetime
     ) -> Published:
-        """As `publish`, of drafts that are decided under the ledger's lock, upon the commit that is published then.
+        """As `publish`, but ``decide`` makes the drafts under the ledger's lock, for the commit that is published then.
 
-        ``decide`` is asked again where the branch moves all the same; what it raises comes out.
+        It is called again if the branch moves all the same. What it raises is raised here.
         """
         with locks_end_here():
             return self._publish_alone(lambda base: _publication(decide(base), author, now))
 
     def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
-        """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""
+        """Publish a commit that was made from ``expected``, durably, if the branch is there; says whether it was."""
         with self.exclusively():
             return self.move_exclusively(commit, expected=expected)
 
@@ -214,7 +214,7 @@ class History:
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """A block under the ledger's lock, begun once a dead holder's leftovers are gone; it wakes the next writer."""
+        """A block under the ledger's lock, before which a dead holder's leftovers go; it ends by waking a writer."""
         try:
             with self._lock.hold(timeout=self._lock_timeout) as lock:
                 if lock.holder_died:
@@ -226,7 +226,7 @@ class History:
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
         """A block under the ledger's lock in which nobody else folds packs either."""
-        # The lock of those who fold comes first: who waits for a fold to end keeps nobody from publishing meanwhile.
+        # The lock of those who fold comes first: whoever waits for a fold to end keeps nobody from publishing.
         with self._folds.hold(), self.exclusively():
             yield
 
@@ -253,7 +253,7 @@ class History:
             return Published(commit=turn, claims=claims_of(publication.drafts, self.snapshot(turn)))
 
     def _publish_alone(self, decide: Decision) -> Published:
-        """Publish under the ledger's lock what nobody else can publish for us, as it is decided under it."""
+        """Publish what is decided under the ledger's lock, and so cannot be published by another holder for us."""
         turn = self._lock.hold(timeout=self._lock_timeout)
         return self._publish_holding(turn, decide)
 
@@ -271,7 +271,7 @@ class History:
         return published
 
     def _publish(self, decide: Decision, waiters: Sequence[Waiter], *, holder_died: bool) -> Published:
-        """Publish, and as many of those who wait as can have their places; tried until the branch stands still."""
+        """Publish, also for those who wait and whose drafts can have their places; try until nobody comes between."""
         deadline = time.monotonic() + self._lock_timeout
         if not self._clear_dead_lock(holder_died=holder_died, deadline=deadline):
             raise self._contended()
@@ -337,7 +337,7 @@ class History:
         return Published(commit=own.commit, claims=own.claims)
 
     def _settle(self, base: CommitId) -> None:
-        """Make durable what a commit upon ``base`` builds on. If it is loose, Git made it, without syncing it."""
+        """Make durable what a commit upon ``base`` builds on. If ``base`` is loose, Git made it without syncing it."""
         settle(self._unsynced)
         if self.objects.loose.has(base):
             settle_everything()
@@ -345,7 +345,7 @@ class History:
     def _clear_dead_lock(self, *, holder_died: bool, deadline: float) -> bool:
         """Move a dead writer's lock on the branch aside; whoever holds the ledger's lock can tell that it is one.
 
-        ``False`` where it may be a living Git's at the deadline.
+        ``False`` where it may still be a living Git's at the deadline.
         """
         return clear_dead_lock(self.git_dir, holder_died=holder_died, deadline=deadline)
 

@@ -8,9 +8,9 @@ from ledger.history.layout import Claim
 from ledger.records import decode
 
 _TOLD_EACH = 2
-"""Most events that a commit's subject tells one by one: a tag moves from one version to another."""
+"""Most events that a commit's subject tells one by one: a tag that moves from one version to another makes two."""
 
-_TOLD_WORDS = 60
+_TOLD_CHARACTERS = 60
 """Most characters of the tags or keys that a subject names of an event."""
 
 
@@ -47,8 +47,8 @@ def _worded(event: EventDraft) -> str:
     fields = decode(event.record, dict[str, Any], where=f"an event on {event.claim.label}")
     added, removed, logged = (tuple(fields.get(key, ())) for key in ("add", "remove", "metadata"))
     words = ", ".join((*added, *(f"not {tag}" if added else tag for tag in removed), *logged))
-    if len(words) > _TOLD_WORDS:
-        words = f"{words[: _TOLD_WORDS - 3]}..."
+    if len(words) > _TOLD_CHARACTERS:
+        words = f"{words[: _TOLD_CHARACTERS - 3]}..."
     if not words.isprintable():
         words = repr(words)  # a key may hold any text, and a line of its own would be read as a trailer
     return f"{event.verb} {event.claim.label}" + (f": {words}" if words else "")

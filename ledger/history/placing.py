@@ -38,7 +38,7 @@ def place_all(drafts: Sequence[Draft], tree: GrowingTree, *, time_ms: int) -> li
 
 
 def claims_of(drafts: Sequence[Draft], snapshot: Snapshot) -> tuple[Claim, ...]:
-    """The claims that the new versions of some drafts have, in their order, where all of them are published."""
+    """The claims of the new versions of some drafts, in their order, once all of them are published."""
     versions = [draft for draft in drafts if isinstance(draft, VersionDraft)]
     found: dict[VersionId, Claim] = {}
     for name in dict.fromkeys(draft.name for draft in versions):
@@ -105,7 +105,7 @@ def _place_version(draft: VersionDraft, snapshot: Snapshot, tree: GrowingTree) -
 
 
 def _end_of(drafted: Claim, snapshot: Snapshot) -> tuple[Claim, EventId | None]:
-    """Where the version of a draft is by now, and the newest event that it has."""
+    """The claim that the version of a draft has now, and the version's newest event."""
     claim = snapshot.claim_now(drafted)
     if claim is None:
         raise VersionNotFoundError(f"{drafted.label} (id {drafted.id}) is no longer where it was", name=drafted.name)

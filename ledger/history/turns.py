@@ -23,7 +23,7 @@ _DOUBT_SECONDS = 1.0
 
 _FIRST_LOOK = 0.005
 _LONGEST_LOOK = 0.2
-"""How often a waiting writer tries the lock by itself: its holder may have died, and nobody rings."""
+"""Seconds after which a waiting writer tries the lock by itself: its holder may have died, and nobody rings."""
 
 
 class Turns:
@@ -86,7 +86,7 @@ class Turns:
         return commit
 
     def _published_as(self, ticket: Ticket, since: CommitId) -> CommitId | None:
-        """The commit as which a holder has published a ticket's publication, durable by now."""
+        """The commit as which a holder has published a ticket's publication, made durable; ``None`` if none has."""
         commit = ticket.taken_up_as()
         if commit is None or not leads_to(self._objects, read_branch(self._git_dir), commit, since=since):
             return None
@@ -94,7 +94,7 @@ class Turns:
         return commit
 
     def _give_up(self, ticket: Ticket, since: CommitId, error: LockTimeoutError | StorageError) -> CommitId:
-        """Take a publication back for an error; its commit, if it was published at the last moment."""
+        """Take a publication back and raise an error; returns its commit if it was published at the last moment."""
         ticket.withdraw()
         if ticket.taken_up_as() is None:
             raise error

@@ -3,7 +3,7 @@
 Owns the folder ``.ledger/queue`` (specs/concurrency.md, 2). A writer that waits has two files there:
 
     <ticket>        its publication, and below it a line for each commit as which a holder was about to publish it
-    <ticket>.bell   the bell that it listens to; nobody listening means that it is dead
+    <ticket>.bell   the bell that it listens to; if nobody listens, the writer is dead
 
 A writer takes its publication back by removing the file. A holder looks once more whether the file is there
 when nobody else can move the branch any more, and publishes only if it is. A bell tells the writer that it was
@@ -46,7 +46,7 @@ _TICKET = re.compile(r"([0-9]{20})-[0-9a-f]{16}")
 _COMMIT = re.compile(rb"[0-9a-f]{40}")
 _NEXT = b"next"
 _DEAD_SECONDS = 60.0
-"""From what age on a bell that nobody listens to is a dead writer's, not one about to be listened to."""
+"""The age from which on a bell without a listener is a dead writer's, and no longer one that is being made."""
 
 
 class Ticket:
@@ -55,7 +55,7 @@ class Ticket:
     def __init__(self, folder: Path, data: bytes) -> None:
         name = f"{time.time_ns():020d}-{os.urandom(8).hex()}"
         self.published_as: CommitId | None = None
-        """The commit that a holder has told to have published this as, durably."""
+        """The commit as which a holder has published this, durably, as it said."""
         self._path = folder / name
         # The bell first: whoever sees the publication can tell whether its writer lives.
         self._bell = Bell(_bell_of(self._path))
@@ -70,7 +70,7 @@ class Ticket:
             raise
 
     def wait(self, seconds: float) -> bool:
-        """Wait to be woken; says whether that happened. What woke it may be that it is ``published_as`` a commit."""
+        """Wait to be woken; says whether that happened. Whoever wakes it may say what it is ``published_as``."""
         heard = self._bell.wait(seconds)
         commit = _COMMIT.search(heard or b"")
         if commit is not None:
@@ -78,7 +78,7 @@ class Ticket:
         return heard is not None
 
     def withdraw(self) -> None:
-        """Take the publication back: who has not looked for it since does not publish it."""
+        """Take the publication back: a holder that looks for it from now on does not publish it."""
         remove_if_there(self._path)
 
     def taken_up_as(self) -> CommitId | None:
@@ -89,7 +89,7 @@ class Ticket:
         return CommitId(commits[-1].decode()) if commits else None
 
     def close(self) -> None:
-        """Let go of it; it is in the queue no more."""
+        """Leave the queue, and close the files."""
         self.withdraw()
         if self._descriptor >= 0:
             close_anyway(self._descriptor)
@@ -112,18 +112,18 @@ class Waiter:
             return os.fstat(self._descriptor).st_nlink > 0
 
     def take_up(self, commit: CommitId) -> None:
-        """Note as which commit this is about to be published, for the case that nobody is left to say so."""
+        """Note as which commit this is about to be published, in case this process dies before it can `tell`."""
         with storage_errors(self._path, "write"):
             write_all(self._descriptor, f"\n{commit}\n".encode())
 
     def tell(self, commit: CommitId) -> None:
-        """Tell the writer that this is published, durably; it is in the queue no more."""
+        """Take this out of the queue, and tell its writer that it is published, durably."""
         remove_if_there(self._path)
         with contextlib.suppress(OSError):  # the writer has died since
             os.write(self._rope, f"{commit}\n".encode())
 
     def close(self) -> None:
-        """Let go of it; a writer that was told nothing wakes."""
+        """Close the files; a writer that was told nothing wakes up."""
         close_anyway(self._descriptor)
         close_anyway(self._rope)
 
@@ -135,7 +135,7 @@ class Queue:
         self._folder = folder
 
     def join(self, publication: Publication) -> Ticket | None:
-        """Wait in the queue; ``None`` where that cannot be, and only the lock itself is left to wait for."""
+        """Put a publication into the queue; ``None`` where that cannot be, so that its writer waits for the lock."""
         try:
             data = encode_compact(publication)
             if len(data) > MOST_BYTES:
@@ -144,7 +144,7 @@ class Queue:
             make_directory(self._folder)
             return Ticket(self._folder, data)
         except (FormatError, StorageError):
-            # Text that is no Unicode, a file system without FIFOs, a full disk: slower, and as safe.
+            # Text that is no Unicode, a file system without FIFOs, a full disk: the lock is slower, and as safe.
             return None
 
     @contextlib.contextmanager
@@ -162,14 +162,14 @@ class Queue:
                 waiter.close()
 
     def ring_next(self) -> None:
-        """Wake the writer that has waited longest; for whoever has let go of the lock."""
-        # What is rung too late or never is made good by the writers, which look for themselves now and then.
+        """Wake the writer that has waited longest; to be called once the lock is free."""
+        # If nobody hears it, nothing is lost: writers also look by themselves now and then.
         for name in self._tickets():
             if self._ring(name):
                 return
 
     def remove_dead(self) -> None:
-        """Remove what writers left that died."""
+        """Remove what dead writers left."""
         for name in self._names():
             match = _TICKET.fullmatch(name.removesuffix(_BELL))
             if match is None or time.time() - int(match[1]) / 1e9 < _DEAD_SECONDS:
@@ -207,7 +207,7 @@ class Queue:
             return []  # such as another user's folder: who waits there gets the lock in time
 
     def _look_at(self, ticket: Path) -> Waiter | None:
-        """A publication that can be taken up, or ``None``: its own writer gets the lock in time, if it lives."""
+        """A publication that can be taken up, or ``None``: then its writer, if it lives, gets the lock in time."""
         with contextlib.ExitStack() as opened:
             try:
                 rope = take_rope(_bell_of(ticket))
