@@ -6,7 +6,7 @@ from ledger.system_errors import raise_if_inconclusive
 
 
 class Damage(list[str]):
-    """What was damaged on the way, in words, and the first file that could not be read."""
+    """What was found damaged in search of an object, in words, and the first file that could not be read."""
 
     unread: StorageError | None = None
 
@@ -18,14 +18,14 @@ class Damage(list[str]):
 
 
 def bad_tree(id: ObjectId, error: ValueError) -> IntegrityError:
-    """The error of a tree that Git may know, and no ledger writes."""
+    """The error for a tree that Git may accept, but that no ledger writes."""
     return IntegrityError(f"git tree {id} is not one of a ledger: {error}", digest=id)
 
 
 def raise_if_object_damaged(error: LedgerError) -> None:
     """Raise an error again if it says that an object here is lost or damaged.
 
-    It says nothing about the commits that name the object, which are then not judged.
+    Such an error says nothing about the commits that name the object, so these are not judged.
     """
     if isinstance(error, IntegrityError) and "is_missing" in error.facts:
         raise error

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from ledger.history.kinds import ID_BYTES
 
 MOST_BYTES = 1 << 28
-"""No object of a ledger is nearly as large."""
+"""Most bytes of an object that is unpacked: none of a ledger is nearly as large."""
 
 _COPY = 0x80
 _OFFSET_BYTES, _SIZE_BYTES = 4, 2
@@ -25,12 +25,12 @@ _SIZE_OF_NOTHING = 0x10000  # what a copy without any size byte copies
 _LONGEST_COPY = 0xFFFF
 _LONGEST_INSERT = 0x7F
 _WORTH_A_COPY = 8
-"""Fewer bytes from elsewhere in the base cost as much as themselves."""
+"""Fewest bytes that are copied from elsewhere in the base: to copy fewer takes as much room as to insert them."""
 
-_SHORT = 64  # bytes: so few are compared as numbers, more of them slice by slice
+_SHORT = 64  # most bytes that are compared as numbers; more are compared slice by slice
 
 _FEW = 64
-"""So many deltas we apply ourselves, which takes as long as to import what applies the others."""
+"""How many deltas are applied here, which takes as long as importing the compiled code that applies all later ones."""
 _asked = itertools.count()
 
 _ENTRIES = re.compile(rb"[0-7]{5,6} [^\0]+\0.{20}", re.DOTALL)
@@ -70,7 +70,7 @@ def common_prefix(one: bytes, other: bytes) -> int:
 
 
 def _apply(base: bytes, delta: bytes, at: int, expected: int) -> bytes:
-    """What the instructions of a delta make of its base, which begin at ``at``; says what is wrong with them."""
+    """What the instructions of a delta, from ``at`` on, make of its base; ``ValueError`` says what is wrong in them."""
     parts: list[bytes] = []
     total = 0
     while at < len(delta) and total <= expected:
@@ -102,10 +102,10 @@ def _apply(base: bytes, delta: bytes, at: int, expected: int) -> bytes:
 
 @functools.cache
 def _compiled() -> Callable[[bytes, bytes], bytes | None] | None:
-    """Dulwich's compiled form of `_apply`, ten to fifty times as fast; ``None`` where it was built without.
+    """Dulwich's compiled form of `_apply`, ten to fifty times as fast; ``None`` where dulwich was built without it.
 
-    The function gives ``None`` for what is no delta. Of a nonsense delta it may make as many bytes as that promises,
-    which have another name than was asked for. It makes room for any size, so its caller looks at the sizes first.
+    The function gives ``None`` for what is no delta. From a nonsense delta it may make as many bytes as that promises,
+    which then have another name than was asked for. It makes room for any size, so its caller checks the sizes first.
     """
     try:
         from dulwich._pack import apply_delta as apply
@@ -138,7 +138,7 @@ def _pieces_of_tree(base: bytes, target: bytes) -> Iterator[Piece]:
 
 
 def _pieces_of_text(base: bytes, target: bytes) -> Iterator[Piece]:
-    """The pieces of a text: line by line where both have equally many, else the lines that the base has."""
+    """The pieces of a text: line against line where both have equally many, else by the lines that the base has too."""
     lines, others = base.splitlines(keepends=True), target.splitlines(keepends=True)
     if len(lines) != len(others):
         yield from _matched(lines, others)
@@ -150,7 +150,7 @@ def _pieces_of_text(base: bytes, target: bytes) -> Iterator[Piece]:
 
 
 def _other_ids(base: bytes, target: bytes, at: int, stop: int) -> Iterator[Piece]:
-    """The pieces of two that are equally long: what differs is taken to be an id."""
+    """The pieces of a tree that is as long as its base, from ``at`` to ``stop``: what differs is taken to be an id."""
     while at < stop:
         yield target[at : min(at + ID_BYTES, stop)]
         at = min(at + ID_BYTES, stop)
@@ -160,7 +160,7 @@ def _other_ids(base: bytes, target: bytes, at: int, stop: int) -> Iterator[Piece
 
 
 def _matched(lines: list[bytes], others: list[bytes]) -> Iterator[Piece]:
-    """The pieces of a text that has some lines (or entries of a tree) of its base, not all and others besides."""
+    """The pieces of a text or tree, by its lines or entries: some are in its base too, others are new."""
     places: dict[bytes, int] = {}
     starts = [0, *itertools.accumulate(map(len, lines))]
     for number, line in enumerate(lines):
@@ -182,7 +182,7 @@ def _matched(lines: list[bytes], others: list[bytes]) -> Iterator[Piece]:
 
 
 def _gap(start: int, counterpart: bytes, gap: bytes) -> Iterator[Piece]:
-    """Bytes that differ, as far as they do: ``counterpart`` stands in the base where they stand, from ``start`` on."""
+    """The pieces of bytes that differ from ``counterpart``, which stands in their place in the base, at ``start``."""
     prefix = common_prefix(counterpart, gap)
     suffix = _common_suffix(counterpart[prefix:], gap[prefix:])
     yield start, prefix

@@ -31,7 +31,7 @@ MOST_STORED = 1 << 14
 
 _STORED = b"\x78\x01\x01"  # the head of a zlib stream, RFC 1950, and that of its only block, RFC 1951
 _TOO_SHORT = 48
-"""Bytes of a delta that are not worth compressing: of a tree's it is mostly one id, which does not shrink."""
+"""Most bytes of a delta that is not worth compressing: it is mostly a tree's, and one id, which does not shrink."""
 
 _LONGEST_HEAD = 64
 """More bytes than kind, size and base can take: numbers of over 20 bytes are damage."""
@@ -89,8 +89,8 @@ def inflate(pack: Buffer, head: Head) -> bytes:
     """The bytes behind a head: an object, or a delta."""
     if head.size > MOST_BYTES:
         raise PackDamage(f"an entry of {head.size} bytes, larger than any of a ledger")
-    # zlib copies whatever stands behind the end of the stream in what it is given. So it is given what such a stream
-    # takes at most, and all there is only if that is not enough: a stream may be cut into unusually small blocks.
+    # zlib copies whatever follows the stream in the bytes that it is given. So it is given as many as such a stream
+    # usually takes, and all there are only if that is not enough: a stream may be cut into unusually small blocks.
     likely = head.at + head.size + (head.size >> 6) + 64
     try:
         data = zlib.decompressobj().decompress(pack[head.at : likely], head.size or 1)
@@ -113,8 +113,8 @@ def read_object(
 ) -> RawObject:
     """The kind and bytes of the object at an offset, its chain of deltas followed; raises `PackDamage`.
 
-    ``find`` says where an object is by its name. In ``bases`` what was met is kept by its offset, and by the ``owner``
-    where they are those of several packs.
+    ``find`` says where an object is by its name. ``bases`` keeps the objects that were met by their offsets, and by
+    ``owner`` where it serves several packs.
     """
     deltas: list[tuple[int, bytes]] = []
     left = MOST_BYTES
@@ -151,9 +151,9 @@ def encode_entry(kind: int, data: bytes) -> bytes:
 
 
 def encode_new_entry(kind: int, data: bytes) -> bytes:
-    """An object that is going to be folded soon: a small one as it is, in a zlib stream that only stores it.
+    """The entry of an object that is going to be folded soon: if small, in a zlib stream that only stores it.
 
-    Compressing it would take a good part of a small save and save no page of the disk.
+    To compress it would take a good part of a small save, and gain no page of the disk.
     """
     if len(data) > MOST_STORED:
         return encode_entry(kind, data)
@@ -189,7 +189,7 @@ def encode_head(kind: int, size: int, distance: int = 0) -> bytes:
 
 
 def _made(data: bytes, deltas: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """What deltas make one after another, each with where its entry is; raises `PackDamage`."""
+    """The object that each delta makes of the one before, with the offset of its entry; raises `PackDamage`."""
     left = MOST_MADE
     for place, delta in deltas:
         try:

@@ -37,7 +37,7 @@ from ledger.history.old_packs import Entries, OldPack
 from ledger.history.relatives import Relatives
 
 LONGEST_OWN_CHAIN = 48
-"""Deltas that we let build on one another."""
+"""Most deltas that we let build on one another."""
 
 UNLIMITED = 1 << 60
 """As ``most_related`` of a `Fold`: relatives are sought in every pack."""
@@ -57,7 +57,7 @@ class OldPackDamage(Exception):  # noqa: N818  # caught where the fold is planne
 
 
 class _Relations(NamedTuple):
-    """For one of the packs: the base that each object may be a delta against, and what builds on it already."""
+    """For one pack: the base that each object may become a delta against, and the length of the chain on each entry."""
 
     at: int
     bases: dict[bytes, bytes]
@@ -88,10 +88,12 @@ class Fold:
         return len(self.new) == len(self)
 
     def fits(self) -> bool:
-        """Whether the records so far are those of these packs, as the last one tells."""
+        """Whether the records so far are those of these packs, as far as the last one tells."""
+        if not len(self.new):
+            return True
         last = len(self.new) - 1
-        if not 0 <= last < len(self):
-            return last < 0
+        if last >= len(self):
+            return False
         at = self._entries.pack_of(last)
         return self.packs[at].ordered_names[last - self._starts[at]] == self.new[last].name
 
@@ -115,7 +117,7 @@ class Fold:
         names = old.ordered_names
         for number in range(len(self.new) - first, min(len(old), stop - first)):
             name = names[number]
-            known = self._located(name, first)  # what this pack holds is in it once
+            known = self._located(name, first)  # only packs before this one are asked: it holds each object once
             if known is not None:
                 self.new.add_known(name, known)
                 continue
@@ -132,14 +134,14 @@ class Fold:
             old.forget_names()
 
     def _add_moved(self, old: OldPack, first: int, name: bytes, head: Head, end: int) -> None:
-        """Add a delta of an old pack as it stands, but for the distance of its base."""
+        """Add a delta of an old pack as it stands, except for the distance to its base."""
         assert isinstance(head.base, int)
         base = self.new[first + old.number_at(head.base)]
         moved = encode_head(OFFSET_DELTA, head.size, self.new.end - base.offset)
         self.new.add(name, moved + old.pack.content()[head.at : end], depth=base.depth + 1)
 
     def _add_related(self, at: int, number: int, name: bytes, head: Head) -> bool:
-        """Add a whole entry as a delta against its relative; says whether it has one and something is won by it."""
+        """Add a whole entry as a delta against its relative, if it has one and that is shorter; says whether it did."""
         old = self.packs[at]
         relations = self._relations(at)
         length = old.offsets[number + 1] - old.offsets[number]
@@ -156,7 +158,7 @@ class Fold:
         return True
 
     def _located(self, name: bytes, stop: int) -> Record | None:
-        """Where an object went that one of the rows before ``stop`` held; ``None`` if none of them did."""
+        """Where an object went, if one of the rows before ``stop`` held it; else ``None``."""
         if not self._filter.may_hold(name):
             return None
         row = self._entries.row_of(name, stop)
@@ -178,7 +180,7 @@ class Fold:
     @cached_property
     def _relatives(self) -> Relatives:
         tip = self.packs[0].tip
-        # Not a method of this object: the two would keep each other, and the mapped packs, alive.
+        # No method of this object is passed on: the two would keep each other, and the mapped packs, alive.
         return Relatives(tip.tree if tip is not None else None, partial(_read_tree, self._entries))
 
     def _relations(self, at: int) -> _Relations:

@@ -18,7 +18,7 @@ ObjectId = NewType("ObjectId", str)
 """A Git object's id: 40 hex digits."""
 
 NO_NAMES = (b"", b".", b"..", b".git")
-"""What no entry of a tree is called."""
+"""Names that no entry of a tree has."""
 
 DIRECTORY, _FILE = b"40000", b"100644"
 """The modes of the entries of a tree."""
@@ -82,7 +82,7 @@ def change_tree(data: bytes, changed: Mapping[str, Entry]) -> bytes:
 
 
 def put_ids(data: bytes, ids: Mapping[int, ObjectId]) -> bytes:
-    """A tree with other ids at some places, as `find_in_tree` tells them."""
+    """A tree with other ids at some places, which `find_in_tree` gave."""
     for at, id in ids.items():
         data = data[:at] + bytes.fromhex(id) + data[at + ID_BYTES :]
     return data
@@ -109,7 +109,7 @@ def names_beginning(data: bytes, start: str) -> list[str]:
     """The names in a tree that begin with a text, sought as `find_in_tree` seeks one."""
     wanted = b" " + start.encode()
     found: list[str] = []
-    sound = 0
+    sound = 0  # up to here the bytes are whole entries
     at = data.find(wanted)
     while at >= 0:
         for head in (at - len(DIRECTORY), at - len(_FILE)):
@@ -130,7 +130,7 @@ def find_in_tree(data: bytes, name: str) -> tuple[int, Entry] | None:
     for is_directory in (True, False):
         head = _head_of(name, is_directory=is_directory)
         at = data.find(head)
-        # The bytes may also be part of an id or of another name: in front of an entry stand whole entries.
+        # The bytes may also be part of an id or of another name. They begin an entry if whole entries precede them.
         if at >= 0 and not _WHOLE_TREE.fullmatch(data, 0, at):
             _check_tree(data)
             at = next((found.start() for found in _TREE_ENTRY.finditer(data) if found[0].startswith(head)), -1)
@@ -142,9 +142,9 @@ def find_in_tree(data: bytes, name: str) -> tuple[int, Entry] | None:
 
 
 def differing_entries(one: bytes, other: bytes) -> list[tuple[str, Entry | None, Entry | None]]:
-    """The names of which two trees do not say the same, with what each says; raises ``ValueError`` as `decode_tree`.
+    """The names whose entries differ in two trees, with the entry of each; raises ``ValueError`` as `decode_tree` does.
 
-    What is the same is not decoded: mostly one entry of many is new.
+    What both trees begin with is not decoded: mostly one entry of many is new.
     """
     found = _WHOLE_TREE.match(one, 0, common_prefix(one, other))
     shared = found[0] if found is not None else b""

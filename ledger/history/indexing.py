@@ -22,20 +22,20 @@ from ledger.system_errors import raise_if_inconclusive
 if TYPE_CHECKING:
     from dulwich.pack import PackData
 
-_COUNT = slice(8 + 1020, 8 + 1024)
+_COUNT = slice(8 + 1020, 8 + 1024)  # where an index says how many objects it lists
 _TEMPORARY = "tmp_idx_"
 _DAMAGE = (zlib.error, AssertionError, ValueError, KeyError, IndexError, EOFError, OverflowError, MemoryError)
-"""What the library raises for bytes that are no pack, besides errors of its own."""
+"""What dulwich raises for bytes that are no pack, besides errors of its own."""
 
 
 def restore_indexes(folder: Path) -> bool:
-    """Make every missing or damaged index of the packs in a folder again; says whether there was one to make.
+    """Make every missing or damaged index of the packs in a folder again; says whether any was made.
 
     A pack that cannot be read itself is left alone, and so is everything where nothing can be written.
     """
     with storage_errors(folder, "read"):
         packs = sorted(name.removesuffix(".pack") for name in os.listdir(folder) if name.endswith(".pack"))
-    made = [stem for stem in packs if not _is_readable(folder / stem) and _restore(folder, stem)]
+    made = [stem for stem in packs if not _has_sound_index(folder / stem) and _restore(folder, stem)]
     if made:
         sync_directory(folder)
     return bool(made)
@@ -57,7 +57,7 @@ def can_be_indexed(base: Path) -> bool:
 def is_sound(base: Path) -> bool | None:
     """Whether an index is what was written, and lists as many objects as its pack holds.
 
-    ``None`` where it or its pack is not there: it may be about to come, or have gone, beside writers.
+    ``None`` where it or its pack is not there: beside writers, either may be about to come, or just have gone.
     """
     try:
         data = read_file(f"{base}.idx")
@@ -70,8 +70,8 @@ def is_sound(base: Path) -> bool | None:
     return is_whole and has_room and data[_COUNT] == head[-4:] and body[-TRAILER:] == pack_trailer
 
 
-def _is_readable(base: Path) -> bool:
-    """Whether an index is sound; one that cannot be read is not."""
+def _has_sound_index(base: Path) -> bool:
+    """Whether the index of a pack is sound; one that is missing or cannot be read is not."""
     try:
         return bool(is_sound(base))
     except StorageError as error:
@@ -80,7 +80,7 @@ def _is_readable(base: Path) -> bool:
 
 
 def _restore(folder: Path, stem: str) -> bool:
-    if stat.S_ISDIR(mode_of(folder / f"{stem}.idx", follow=False)) and not _taken_away(folder / f"{stem}.idx"):
+    if stat.S_ISDIR(mode_of(folder / f"{stem}.idx", follow=False)) and not _remove_empty(folder / f"{stem}.idx"):
         return False  # nothing can be put in its place before a repair has moved it
     index = _index_of(folder / f"{stem}.pack")
     if index is None:
@@ -95,8 +95,8 @@ def _restore(folder: Path, stem: str) -> bool:
     return True
 
 
-def _taken_away(path: Path) -> bool:
-    """Whether an empty folder, as a mount of a file that is lost leaves one, could be removed."""
+def _remove_empty(path: Path) -> bool:
+    """Remove an empty folder, such as the mount point of a lost file leaves; says whether that could be done."""
     try:
         os.rmdir(path)
     except OSError:
@@ -110,11 +110,11 @@ def _index_of(path: Path) -> bytes | None:
     from dulwich.pack import PackData
 
     try:
-        os.close(open_regular(path)[0])  # the library would wait for a fifo
+        os.close(open_regular(path)[0])  # dulwich would wait for a fifo
         with _closing(PackData(str(path), object_format=SHA1)) as pack:
             index = _index_in(pack)
             if index is None:
-                gc.collect()  # the library holds on to the pack's bytes in a cycle, which keeps them from being closed
+                gc.collect()  # dulwich holds the pack's bytes in a cycle, which keeps them from being closed
             return index
     except (FileNotFoundError, *_DAMAGE):
         return None  # reading what is in it says what is wrong with it

@@ -31,7 +31,7 @@ class LooseObjects:
         self._directory = directory
 
     def read(self, id: ObjectId, damage: Damage) -> RawObject | None:
-        """The kind and bytes of an object, checked; ``None`` if there is none, or it says in ``damage`` why not."""
+        """The kind and bytes of an object, checked; ``None`` if there is none, or it is bad, which ``damage`` notes."""
         try:
             packed = read_file(self._directory / id[:2] / id[2:], length=_MOST_STORED)
         except FileNotFoundError:
@@ -52,11 +52,11 @@ class LooseObjects:
         return None
 
     def has(self, id: str) -> bool:
-        """Whether there is a file of that object, whatever it holds."""
+        """Whether an object has a file, whatever that holds."""
         return bool(mode_of(f"{self._directory}/{id[:2]}/{id[2:]}"))
 
     def ids(self) -> Iterator[ObjectId]:
-        """The ids of all of them."""
+        """The ids of all loose objects."""
         with storage_errors(self._directory, "list"), os.scandir(self._directory) as entries:
             folders = sorted(
                 entry.name for entry in entries if _FOLDER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
@@ -65,7 +65,7 @@ class LooseObjects:
             yield from (id for id in self.ids_beginning(folder) if is_object_id(id))
 
     def ids_beginning(self, prefix: str) -> Iterator[ObjectId]:
-        """Those that begin with some hex digits, at least two; raises `StorageError`."""
+        """The ids that begin with some hex digits, at least two; raises `StorageError`."""
         try:
             names = os.listdir(self._directory / prefix[:2])
         except FileNotFoundError:
@@ -75,7 +75,7 @@ class LooseObjects:
         yield from (ObjectId(prefix[:2] + name) for name in names if (prefix[:2] + name).startswith(prefix))
 
     def remove(self, id: ObjectId) -> None:
-        """Remove the file of a loose object that is in a pack by now, and its folder with the last one."""
+        """Remove the file of a loose object that is also in a pack, and the folder once no other object is in it."""
         remove_if_there(self._directory / id[:2] / id[2:])
         with contextlib.suppress(OSError):  # another object is in its folder
             os.rmdir(self._directory / id[:2])

@@ -2,15 +2,15 @@
 
 
 class NameFilter:
-    """The names that were added, in little memory. One that does not begin empty knows nothing."""
+    """The names that were added, in little memory."""
 
     def __init__(self, most: int, *, is_empty: bool) -> None:
-        """``most`` is how many names there may be."""
+        """``most`` is how many names there may be; without ``is_empty``, any of them may have been met before."""
         self._shift = 32 - min(max(most.bit_length() + 3, 8), 26)
         self._bits = bytearray(1 << 32 - self._shift >> 3) if is_empty else None
 
     def add(self, name: bytes) -> None:
-        """Know a name."""
+        """Add a name."""
         if self._bits is not None:
             place = int.from_bytes(name[:4]) >> self._shift
             self._bits[place >> 3] |= 1 << (place & 7)

@@ -156,7 +156,7 @@ class NewPack:
 
 
 def split_columns(data: bytes) -> Columns:
-    """The columns that were written one after another."""
+    """The columns in the bytes of a file to which they were written one after another."""
     count = len(data) // (ID_BYTES + 4 + 4)
     crcs, offsets = ID_BYTES * count, (ID_BYTES + 4) * count
     return Columns(data[:crcs], data[crcs:offsets], data[offsets:])

@@ -7,7 +7,7 @@ Owns the way from an id to an object. Rules it keeps:
 * an object that is not there is an `IntegrityError`: only what something
   reachable names is ever asked for.
 
-`packs` seeks in packs, `loose` in the files of single objects; what objects say is told by `forms`.
+`packs` seeks in packs, `loose` in the files of single objects; `forms` knows what objects say.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Objects:
     def get(self, id: ObjectId | CommitId, kind: int, named_by: ObjectId | None = None) -> bytes:
         """The bytes of an object, checked; raises `IntegrityError` if it is missing, damaged or of another kind.
 
-        ``named_by`` is the tree that names it, where that is known and was just read: nothing it names is newer.
+        ``named_by`` is the tree that names it, if that was just read: nothing that a tree names is newer than the tree.
         """
         actual, data = self._cache.get(id) or self.read(ObjectId(id), named_by)
         if actual != kind:
@@ -55,7 +55,7 @@ class Objects:
         return data
 
     def read(self, id: ObjectId, named_by: ObjectId | None = None) -> RawObject:
-        """The kind and bytes of an object, checked: from known packs, loose files, or packs there are by now."""
+        """The kind and bytes of an object, checked: from known packs, loose files, or packs that are new."""
         damage = Damage()
         found = self.packs.read(id, damage, named_by)
         for look in (self.loose.read, self.packs.read_from_new, self.packs.read_again):

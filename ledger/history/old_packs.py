@@ -19,17 +19,17 @@ from ledger.history.revisions import time_of
 from ledger.ids import CommitId
 
 OUR_KEEP = b"ledger\n"
-"""What our own ``.keep`` files hold. Who holds the ledger's lock and finds one knows that its writer died."""
+"""What our own ``.keep`` files hold. Whoever holds the ledger's lock and finds one knows that its writer died."""
 
 _OTHERS_MARKS = (".promisor", ".mtimes")
 _COMMITS_COME_EARLY = 64  # entries at the beginning, among which the newest commit is sought
 
 FEW = 16_384
-"""A list of the names of this many objects is small: about 2 MB."""
+"""The names of so many objects make a small list, of about 2 MB."""
 
 _MANY_PACKS = 64
 _MANY_NAMES = 131_072
-"""The most names that are listed of more packs than that, about 20 MB: asking each pack for each would take hours."""
+"""Most names that are listed of more than `_MANY_PACKS`, about 20 MB: to ask each pack for each would take hours."""
 
 
 class Tip(NamedTuple):
@@ -94,7 +94,7 @@ class OldPack:
         return None
 
     def heights(self) -> dict[int, int]:
-        """How long the longest chain of deltas is that builds on each entry, by number; none for most."""
+        """The length of the longest chain of deltas that builds on each entry, by number; most entries have none."""
         found: dict[int, int] = {}
         for number in range(len(self) - 1, -1, -1):
             base = read_head(self.pack.content(), self.offsets[number]).base
@@ -123,7 +123,7 @@ class Entries:
         return self.starts[-1]
 
     def pack_of(self, row: int) -> int:
-        """Which pack an entry is of."""
+        """Which pack the entry of a row is of."""
         return bisect_right(self.starts, row) - 1
 
     def row_of(self, name: bytes, stop: int | None = None) -> int | None:
@@ -157,8 +157,8 @@ class Entries:
 
     @cached_property
     def _rows(self) -> dict[bytes, int]:
-        """The first row of each object of the other packs."""
-        unlisted = frozenset(self._unlisted)
+        """The first row of each object in the packs whose names are listed."""
+        unlisted = frozenset(self._unlisted)  # those are asked themselves, pack by pack
         rows: dict[bytes, int] = {}
         for at, old in enumerate(self.packs):
             if at not in unlisted:
@@ -192,9 +192,9 @@ def _open(base: Path, names: Collection[str]) -> OldPack | None:
 
 
 def is_others_keep(base: Path) -> bool:
-    """Whether somebody wants a pack to stay; a mark of ours is a dead writer's, while the caller holds the lock.
+    """Whether the ``.keep`` of a pack is not ours, so that somebody wants the pack to stay.
 
-    What cannot be read may be anybody's.
+    Ours is a dead writer's, since the caller holds the ledger's lock. One that cannot be read may be anybody's.
     """
     try:
         return read_file(f"{base}.keep") != OUR_KEEP

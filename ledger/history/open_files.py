@@ -96,7 +96,7 @@ class OpenLimit:
         self._order: deque[weakref.ref[Closing]] = deque()
 
     def note(self, owner: Closing) -> None:
-        """Know that a file was opened; if that is one too many, the one who opened one longest ago closes its own."""
+        """Note that a file was opened; if that is one too many, whoever opened one longest ago closes its files."""
         self._order.append(weakref.ref(owner))
         most = min(self._most, _allowed() // 4)
         for _ in range(len(self._order)):
@@ -105,7 +105,7 @@ class OpenLimit:
             note = self._order.popleft()
             oldest = note()
             if oldest is owner:
-                self._order.append(note)  # the files that it has open already, one of which it is about to use
+                self._order.append(note)  # it keeps its files, since it is about to use one of them
             elif oldest is not None:
                 oldest.close()
 

@@ -63,7 +63,7 @@ def check_pack(objects: Objects, stem: str) -> None:
 
 
 def release_pack(objects: Objects, stem: str) -> None:
-    """Let a pack be folded and repacked: its objects are published by now, or nobody wants them."""
+    """Let a pack be folded and repacked, once its objects are published, or nobody wants them."""
     mark = _mark_of(objects, stem)
     try:
         os.rename(mark, _spare_mark(objects))

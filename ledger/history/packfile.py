@@ -1,7 +1,7 @@
 """Packs of Git objects and their indexes: read, and indexes encoded.
 
 Format: https://git-scm.com/docs/pack-format, packs and indexes of version 2. Both files are read at the
-places that are asked for; who goes through all of a pack maps it. What an entry is, `entries` knows.
+places that are asked for; whoever goes through all of a pack maps it. `entries` knows what an entry is.
 """
 
 import hashlib
@@ -138,7 +138,7 @@ class PackFile:
         return self._count
 
     def _bounds(self, head: bytes, first: int) -> tuple[int, int]:
-        """Which places in the index those names have that begin with a byte: from the first on, up to the second."""
+        """The places in the index of the names that begin with a byte: from the first on, up to before the second."""
         low: int
         high: int
         low, high = _BOUNDS.unpack_from(head, _FAN_OUT_AT + 4 * first - 4) if first else (0, _number(head, _FAN_OUT_AT))
@@ -244,7 +244,7 @@ def encode_index(listed: Iterable[tuple[bytes, int, int]], checksum: bytes) -> b
 
 
 def seal_index(names: Sequence[bytes], crcs: Sequence[bytes], offsets: Sequence[bytes], checksum: bytes) -> bytes:
-    """An index of its sorted columns, each in one part or several."""
+    """The index that has these sorted columns, each given in one part or several."""
     fan_out = _fan_out(b"".join(part[::ID_BYTES] for part in names))
     body = b"".join([INDEX_MAGIC, fan_out, *names, *crcs, *offsets, checksum])
     return body + hashlib.sha1(body, usedforsecurity=False).digest()

@@ -44,7 +44,7 @@ AT_ONCE = 1024
 """Most objects of a fold that is not cut into slices."""
 
 SLICE = 512
-"""Objects that a slice goes through, or several times what was just written, if that is more."""
+"""Objects that a slice goes through; more after a save that wrote many (`_SLICE_PER_WRITTEN`)."""
 
 SAVES_PER_SLICE = 8
 """A large fold goes on after one small save in so many: most saves are not slowed by it."""
@@ -84,9 +84,9 @@ def is_fold_due(staging: StagingArea) -> bool:
 def next_fold(staging: StagingArea) -> FoldStep | None:
     """The next step towards few packs, if one is due.
 
-    The caller holds the ledger's lock, so that no writer is still at what is chosen, and the lock of those who fold,
-    which it keeps until the step is done. Packs that somebody marked with ``.keep`` and damaged packs are left as they
-    are. What writers left that died is seen to first.
+    The caller holds the ledger's lock, so that what is chosen belongs to no writer at work, and the lock of those who
+    fold, which it keeps until the step is done. Packs that somebody marked with ``.keep`` and damaged packs are left as
+    they are. Before a small fold, what dead writers left is cleared up.
     """
     objects = staging.objects
     written = _written_last(objects.packs.counts())
@@ -114,7 +114,7 @@ def next_fold(staging: StagingArea) -> FoldStep | None:
 def tidy(objects: Objects) -> None:
     """Clear up what dead writers left; the caller holds the ledger's lock, and the one of those who fold.
 
-    Whoever writes a file now is on a machine with which this one does not share the lock.
+    Files are given some time all the same: a machine that does not share these locks may be writing them.
     """
     folder = objects.pack_directory
     names = frozenset(names_in(folder))
@@ -132,7 +132,7 @@ def tidy(objects: Objects) -> None:
 
 
 def _is_turn(counts: Mapping[str, int], written: int) -> bool:
-    """Whether a large fold goes on after a save that wrote so many objects: once between two small folds."""
+    """Whether a large fold goes on after a save of so many objects: if that is large, else between two small folds."""
     few = sum(count <= SMALL for count in counts.values())
     return written > SMALL or few % SAVES_PER_SLICE == SAVES_PER_SLICE // 2
 
@@ -155,7 +155,7 @@ def _fold_at_once(objects: Objects, packs: Sequence[OldPack]) -> None:
 
 
 def _advance(staging: StagingArea, fold: StagedFold | None, written: int) -> None:
-    """Do a step as large as what was written: who publishes much has time for much."""
+    """Do a step in proportion to what was written: whoever publishes much has time for much."""
     with _folding(staging.objects):
         if fold is not None:
             staging.advance(fold, max(SLICE, _SLICE_PER_WRITTEN * written))

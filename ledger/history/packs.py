@@ -1,9 +1,9 @@
 """The packs that there are, and the order in which an object is sought in them.
 
 Packs may be replaced by other processes at any moment: what has gone is sought again among what is there now. An
-object is handed out only if its SHA-1 is the id it was asked for by; what other packs had instead is told as damage.
+object is handed out only if its SHA-1 is the id it was asked for by; wrong bytes under that id are noted as damage.
 
-`packfile` reads one pack; `pack_writing` and `replacing` say here what they have put in place and taken away.
+`packfile` reads one pack; `pack_writing` and `replacing` report here what they put in place and take away.
 """
 
 import os
@@ -34,7 +34,7 @@ class Packs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.has_restored = False
-        """Whether something was missed, and indexes were made again for it."""
+        """Whether indexes have been made again because an object was missed."""
         # Replaced, never changed, so that readers need no lock.
         self._packs: Mapping[str, PackFile] = {}
         self._by_age: Sequence[tuple[str, PackFile]] = ()
@@ -47,7 +47,7 @@ class Packs:
         self._judging = ThreadLock()
 
     def read(self, id: ObjectId, damage: Damage, named_by: ObjectId | None = None) -> RawObject | None:
-        """The kind and bytes of an object, from a known pack; ``damage`` is told what others had in its place."""
+        """The kind and bytes of an object, from a known pack; ``damage`` notes what is wrong in packs asked before."""
         if not self._scanned:
             self._scan()
         name = bytes.fromhex(id)
@@ -72,7 +72,7 @@ class Packs:
         return None
 
     def read_from_new(self, id: ObjectId, damage: Damage) -> RawObject | None:
-        """The same, from the packs that there are by now."""
+        """As `read`, after a look which packs there are now."""
         # A pack that was just listed may be gone when it is opened, its objects in one that was not there yet.
         for _ in range(_RESCANS):
             has_changed = self._scan()
@@ -82,15 +82,15 @@ class Packs:
         return None
 
     def read_again(self, id: ObjectId, damage: Damage) -> RawObject | None:
-        """The same, once indexes that are missing or damaged were made again, here or by another process."""
+        """As `read`, after missing or damaged indexes were made again, here or by another process."""
         return self.read_from_new(id, damage) if self.restore_indexes() else self.read(id, damage)
 
     def restore_indexes(self) -> bool:
-        """Make indexes that are missing or damaged again, and open all packs anew; says whether they were looked at.
+        """Make missing or damaged indexes again, and open all packs anew; says whether the folder was judged.
 
-        What this process has open may be a file that was replaced since. Each state of the folder is judged once.
+        A file that this process has open may have been replaced since. Each state of the folder is judged once.
         """
-        # Under a lock: what one thread makes again, the others miss until it is there.
+        # Under a lock: until one thread has made an index again, the others miss the same objects.
         with self._judging:
             with storage_errors(self.folder, "read"):
                 changed = os.stat(self.folder).st_mtime_ns
@@ -117,13 +117,13 @@ class Packs:
         return self._counts
 
     def look_again(self) -> None:
-        """Know the packs that there are now."""
+        """Bring the known packs in step with the folder."""
         self._scan()
 
     def adopt(self, stem: str, count: int, *, made_of: Collection[str] = ()) -> None:
         """Know a pack of ``count`` objects that this process has just put in place.
 
-        It is as old as the newest of the packs that it was made of, if it was.
+        If it was made of other packs, it counts as being as old as the newest of them.
         """
         pack = PackFile(f"{self.folder}/{stem}")
         with self._guard:
@@ -164,7 +164,7 @@ class Packs:
         self._found_in[id] = stem
 
     def _bring_forward(self, stem: str) -> None:
-        """Ask the pack first next time: what one save wrote lies in one pack, and most old objects in a large one."""
+        """Ask a pack first next time: what one save wrote lies in one pack, and most old objects in a large one."""
         if next(iter(self._packs), None) == stem:
             return
         with self._guard:
@@ -203,7 +203,7 @@ def _names_beginning(pack: PackFile, first: int) -> list[bytes]:
 def _indexes_in(folder: str) -> list[tuple[int, str, int]]:
     """When the index of each pack of a folder was made, the pack's name, and the size of the index."""
     indexes = []
-    # By their names in an open folder: a path would be walked anew for each.
+    # The names are looked up in the open folder: a path would be walked anew for each.
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for name in os.listdir(descriptor):
@@ -213,7 +213,7 @@ def _indexes_in(folder: str) -> list[tuple[int, str, int]]:
                 except FileNotFoundError:
                     continue  # folded at this moment
                 except OSError:
-                    indexes.append((0, name[:-4], 0))  # who reads it says why that cannot be
+                    indexes.append((0, name[:-4], 0))  # whoever reads it says why it cannot be read
                     continue
                 indexes.append((status.st_mtime_ns, name[:-4], status.st_size))
     finally:

@@ -1,4 +1,4 @@
-"""Objects kept at hand, by whatever they are asked for by, up to a number of bytes."""
+"""Objects kept at hand under any keys, up to a number of bytes."""
 
 from collections.abc import Hashable
 
@@ -6,9 +6,9 @@ from ledger.history.kinds import RawObject
 
 
 class RecentObjects:
-    """The kind and bytes of the objects that were met last; too many, and all are dropped. Threads may share it.
+    """The kind and bytes of the objects that were met last. Threads may share it.
 
-    One that is larger than the limit is kept by itself, until the next one comes.
+    When the next object would exceed the limit, all others are dropped; one that is larger than the limit stays alone.
     """
 
     def __init__(self, limit: int) -> None:
@@ -17,7 +17,7 @@ class RecentObjects:
         self._kept: dict[Hashable, RawObject] = {}
 
     def get(self, key: Hashable) -> RawObject | None:
-        """The kind and bytes of an object, or ``None`` if it is not here any more."""
+        """The kind and bytes of an object, or ``None`` if it is not kept."""
         return self._kept.get(key)
 
     def put(self, key: Hashable, kind: int, data: bytes) -> None:

@@ -20,6 +20,7 @@ Segments = tuple[bytes, ...]
 """A path in a tree, by the bytes of the names."""
 
 Family = tuple[bytes, bytes, bytes]
+"""What files that resemble each other share: the top folder, the artifact (or none), and the kind."""
 
 
 class Relatives:
@@ -34,7 +35,7 @@ class Relatives:
         self._kept: dict[bytes, dict[bytes, bytes]] = {}
 
     def of_commit(self, name: bytes) -> bytes | None:
-        """The base for a commit."""
+        """The base for a commit: the first one that was asked about, which itself has none."""
         if self._first_commit is None:
             self._first_commit = name
         return self._first_commit if self._first_commit != name else None
@@ -57,15 +58,15 @@ class Relatives:
                 continue
             seen.add(tree)
             yield tree, newer
-            now = self._ids_in(newer) if newer is not None and newer != tree else None
+            is_newest = newer == tree
+            newest = self._ids_in(newer) if newer is not None and not is_newest else {}
             for mode, name, id in raw_entries(self._read_tree(tree) or b""):
                 if id not in names:
                     continue
                 if mode != DIRECTORY:
                     yield id, self._of_blob(id, (*path, name))
                 else:
-                    counterpart = id if now is None and newer is not None else (now or {}).get(name)
-                    waiting.append((id, counterpart, (*path, name)))
+                    waiting.append((id, id if is_newest else newest.get(name), (*path, name)))
 
     def _ids_in(self, tree: bytes) -> dict[bytes, bytes]:
         """What stands in a tree of the newest state, which most packs are compared with."""
@@ -78,7 +79,7 @@ class Relatives:
         return ids
 
     def _of_blob(self, id: bytes, path: Segments) -> bytes:
-        """The first file of its kind that was met of the same artifact, or else of any."""
+        """The first file of its kind that was met of the same artifact, or else of any; itself if it is the first."""
         own, others = families_of(path)
         base = self._families.get(own) or self._families.get(others) or id
         self._families.setdefault(own, id)

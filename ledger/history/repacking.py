@@ -20,7 +20,7 @@ from ledger.history.pack_writing import pack_loose_objects
 from ledger.history.packing import tidy
 
 MOST_PACKED = 1_000_000
-"""Most objects of a pack: what is kept in memory meanwhile is some 80 bytes of each."""
+"""Most objects of a pack that is made: each takes some 80 bytes of memory meanwhile."""
 
 _SLICE = 4096  # entries of a slice: after each, others have the locks
 
@@ -34,10 +34,10 @@ class PackSize(NamedTuple):
 
 
 class PackingPlan:
-    """Which packs are to become one. It can be executed once."""
+    """Which groups of packs are to become one pack each. It can be executed once."""
 
     def __init__(self, groups: Sequence[Sequence[PackSize]], left: Sequence[PackSize], loose: int) -> None:
-        """``groups`` of packs, each of which becomes one; ``left`` are those that stay as they are."""
+        """``left`` are the packs that stay as they are; ``loose`` is how many loose objects there are."""
         self.groups = groups
         self.left = left
         self.loose = loose

@@ -1,8 +1,8 @@
 """A folded pack takes the place of those that it was made from.
 
-The order makes it safe: first the new pack and its index are durable in their folder, and read back. Then the old ones
-go, each index before its pack, since without it nobody looks for the pack. This holds, too, where a file system keeps
-the ledger's lock to one machine, and two of them fold at once.
+The order makes it safe: first the new pack and its index are made durable in their folder, and read back. Then the old
+ones go, each index before its pack, since without an index nobody looks for its pack. This is safe even where machines
+do not share the ledger's lock, and two of them fold at once.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> No
     _check_listed(fold, columns)
     checksum, index, count = fold.new.seal(columns)
     stem = f"pack-{checksum}"
-    # Under a name that only we know, so that the file that is checked here is the one that gets the place of the pack.
+    # Renamed to a name that only we know, so that the file that is checked is the one that becomes the pack.
     staging = folder / fresh_name(TEMPORARY)
     with storage_errors(folder / f"{stem}.pack", "write"):
         os.rename(fold.new.path, staging)
@@ -87,7 +87,7 @@ def remove_multi_pack_index(folder: Path) -> None:
 
 
 def _check_listed(fold: Fold, columns: Sequence[Columns]) -> None:
-    """Raise `IntegrityError` unless the new index is to list what the old ones do: a fold may have begun long ago."""
+    """Raise `IntegrityError` unless the new index will list what the old ones do: the fold may have begun long ago."""
     names, at = b"".join(part.names for part in columns), 0
     for expected in _listed_names(fold.packs):
         if names[at : at + len(expected)] != expected:
@@ -136,7 +136,7 @@ def _is_whole(path: Path, checksum: str) -> bool:
 
 
 def _remove_packs(objects: Objects, stems: Sequence[str]) -> None:
-    """Remove packs whose objects are all elsewhere by now."""
+    """Remove packs whose objects are all in another pack."""
     remove_multi_pack_index(objects.pack_directory)
     objects.packs.drop(stems)
     for stem in stems:

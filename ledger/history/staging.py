@@ -38,8 +38,8 @@ from ledger.history.replacing import put_in_place
 from ledger.records import decode, encode
 
 DEAD_SECONDS = 60.0
-"""What has not been written to for so long is a dead program's: a fold by hand, which moves every second while that
-lives, or a file without its name yet."""
+"""What has not been written to for so long is a dead program's: a fold by hand, which a living program moves on every
+second, or a file that has no name of its own yet."""
 
 _PLAN, _PACK, _RECORDS, _INDEX = "plan.json", "pack", "records", "index-"
 
@@ -72,8 +72,8 @@ class StagedFold:
     def __init__(self, folder: Path, plan: FoldPlan, packs: Sequence[OldPack], records: bytes = b"") -> None:
         self.plan = plan
         self._folder = folder
-        self._saved = len(records)
-        self._written: tuple[_State | None, _State | None] = None, None
+        self._saved_bytes = len(records)
+        self._last_state: tuple[_State | None, _State | None] = None, None
         related = UNLIMITED if plan.by_hand else _MOST_RELATED
         self._fold = Fold(packs, NewPack(folder / _PACK, records), most_related=related)
 
@@ -83,15 +83,15 @@ class StagedFold:
         return len(self._fold.new)
 
     def fits(self) -> bool:
-        """Whether what the records speak of is there."""
+        """Whether the pack reaches as far as the records say, and these are of the packs that are folded."""
         new = self._fold.new
         if not mode_of(new.path, follow=False):
             return not len(new)  # nothing is written yet
         return new.end <= os.path.getsize(new.path) and self._fold.fits()
 
     def is_as_left(self) -> bool:
-        """Whether nobody has gone on with this since."""
-        return self._written != (None, None) and self._written == self._state()
+        """Whether nobody else has gone on with this fold since this object did."""
+        return self._last_state != (None, None) and self._last_state == self._state()
 
     def advance(self, objects: Objects, most: int) -> bool:
         """Do the next step, of ``most`` entries or some parts of the index; says whether it was the last.
@@ -112,10 +112,10 @@ class StagedFold:
 
     def _copy(self, most: int) -> None:
         self._fold.advance(most, durably=True)
-        records = bytes(self._fold.new.records[self._saved :])
-        patch_file(self._folder / _RECORDS, [(self._saved, records)], durably=True)
-        self._saved += len(records)
-        self._written = self._state()
+        records = bytes(self._fold.new.records[self._saved_bytes :])
+        patch_file(self._folder / _RECORDS, [(self._saved_bytes, records)], durably=True)
+        self._saved_bytes += len(records)
+        self._last_state = self._state()
 
     def _state(self) -> tuple[_State | None, _State | None]:
         return _state_of(self._folder / _PACK), _state_of(self._folder / _RECORDS)
@@ -141,7 +141,7 @@ class StagingArea:
         self.objects = objects
         self.folder = objects.directory.parent / "ledger-fold"
         self.fold_at_hand: StagedFold | None = None
-        """The fold that this process was at last, with what it read for it."""
+        """The fold that this process advanced last, with what it has read for it."""
 
     def begin(self, stems: Sequence[str], *, by_hand: bool) -> StagedFold | None:
         """Begin to fold packs, in place of any fold that is under way; ``None`` if fewer than two can be folded."""
@@ -166,7 +166,7 @@ class StagingArea:
         except FileNotFoundError:
             return None
         except FormatError:
-            plan = None  # of a program of another time, or never durable
+            plan = None  # another version of this program wrote it, or a power cut spoilt it
         if plan is None or is_link(self.folder):
             self.discard()
             return None
@@ -177,7 +177,7 @@ class StagingArea:
 
         The process that made the last slice still has at hand what it read for it.
         """
-        # Forgotten until its next step has gone well: after one that failed, only what is on the disk was checked.
+        # `advance` sets it again if the next step goes well: after one that fails, only the disk can be relied on.
         at_hand, self.fold_at_hand = self.fold_at_hand, None
         if at_hand is not None and at_hand.plan == plan and at_hand.is_as_left():
             return at_hand
@@ -201,7 +201,7 @@ class StagingArea:
     def advance(self, fold: StagedFold, most: int) -> StagedFold | None:
         """Do the next step, of ``most`` entries or some parts of the index; gives the fold to go on with, if any.
 
-        Where one of its packs is damaged that is a new fold without that one; where one is gone there is none.
+        If one of its packs is damaged, that is a new fold without that pack; if one is gone, there is none.
         """
         try:
             if not fold.advance(self.objects, most):
