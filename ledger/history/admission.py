@@ -34,8 +34,8 @@ def check_commits(
     """Check every commit that ``known`` does not hold, and what they add up to.
 
     `FormatError` names the commit that is refused, with the hint that ``way_out`` has for it, if any. A disk that
-    fails here, or an object that is lost or damaged here, refuses nothing: `StorageError` and `IntegrityError` come
-    out as they are.
+    fails here, or an object that is lost or damaged here, refuses nothing: its `StorageError` or `IntegrityError` is
+    raised as it is.
     """
     for commit in commits_between(history.git_dir, known, tip):
         with _refusing(commit, way_out):
@@ -66,7 +66,7 @@ def merge_roots(history: History, theirs: ObjectId, ours: ObjectId) -> tuple[Gro
 
 @contextmanager
 def _refusing(commit: CommitId, way_out: Callable[[CommitId], str | None]) -> Iterator[None]:
-    """A block that judges a commit: an error says why it is refused, unless it says that it could not be judged."""
+    """A block that judges a commit: an error refuses the commit, unless it says that no judgement was possible."""
     try:
         yield
     except (UnsupportedFormatError, StorageError):
@@ -78,7 +78,7 @@ def _refusing(commit: CommitId, way_out: Callable[[CommitId], str | None]) -> It
 
 
 def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> None:
-    """Raise unless a commit only adds records that stand where they belong, or merges as we do."""
+    """Raise unless a commit only adds records where they belong, and, as a merge, has the tree that we would make."""
     objects = history.objects
     commit = objects.commit(id)
     if len(commit.parents) > _MOST_PARENTS or (not commit.parents and not is_first_allowed):
@@ -103,7 +103,7 @@ def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> 
 
 
 def _check_artifacts(tree: CommittedTree, added: tuple[layout.TreePath, ...]) -> None:
-    """The artifacts that new files belong to are whole, as a reader would meet them."""
+    """Raise unless the artifacts that new files belong to are whole, as a reader would meet them."""
     touched = dict[Name, set[layout.TreePath]]()
     for path in added:
         name = layout.artifact_of(path)
@@ -116,7 +116,7 @@ def _check_artifacts(tree: CommittedTree, added: tuple[layout.TreePath, ...]) ->
 
 
 def _check_spellings(tree: CommittedTree, touched: Mapping[Name, object]) -> None:
-    """No name that is touched differs from another one only in case; a folder of names is gone through once."""
+    """Raise if a name that is touched differs from another one only in case; reads each folder of names once."""
     for shard in sorted({layout.artifact_path(name)[:-1] for name in touched}):
         met: dict[str, Name] = {}
         for name in filter(None, map(layout.parse_name, tree.names(shard))):
@@ -127,7 +127,10 @@ def _check_spellings(tree: CommittedTree, touched: Mapping[Name, object]) -> Non
 
 
 def _check_artifact(tree: CommittedTree, name: Name, *, new: set[layout.TreePath], ids: set[str]) -> None:
-    """One artifact is whole; versions in ``new`` folders are found, and none has one of ``ids``, which gain theirs."""
+    """Raise unless an artifact is whole, its versions in ``new`` folders are found, and none has one of ``ids``.
+
+    Adds the ids of its versions to ``ids``.
+    """
     snapshot = Snapshot(tree)
     strays = snapshot.strays(name)
     if strays:

@@ -105,7 +105,7 @@ def run_git(
             stderr=subprocess.PIPE,
             env=_environment(ssh),
             start_new_session=True,
-            restore_signals=False,  # SIGXFSZ stays ignored: Git says that a file got too large, where it would just die
+            restore_signals=False,  # SIGXFSZ stays ignored: Git says that a file got too large, instead of just dying
         ) as process,
     ):
         if memory is not None:

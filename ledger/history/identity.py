@@ -22,7 +22,8 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f<>]+")
 _WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 _NEVER: Mapping[str, Callable[[str], bool]] = {"": lambda _: False}
-"""How every condition in a project's file is judged: a pattern may take for ever, and a project knows where it is."""
+"""Judges every condition in a project's file as not met: to try its pattern may take for ever, and a project needs no
+condition on where it lies."""
 
 # What a malformed configuration file makes dulwich raise.
 _MALFORMED = (ValueError, KeyError, UnicodeDecodeError, IndexError)
@@ -50,13 +51,13 @@ def git_identity(start: Path, environment: Mapping[str, str]) -> str | None:
 
 
 def host_identity(user: str, host: str) -> str:
-    """``user@host``, as name and as address: of a user for whom Git has no identity."""
+    """``user@host`` as name and as address, for a user for whom Git has no identity."""
     address = cleaned(f"{user}@{host}")
     return f"{address} <{address}>"
 
 
 def cleaned(part: str) -> str:
-    """A name or an address without what would end it where Git writes it down, in Unicode."""
+    """A name or an address in valid Unicode, without the characters that would end it in a commit of Git's."""
     # Bytes of another encoding come from the system as surrogates, which no record can hold.
     return _UNSAFE.sub("", part.encode(errors="surrogateescape").decode(errors="replace")).strip()
 

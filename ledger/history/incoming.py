@@ -123,7 +123,7 @@ def _accept(
 
 
 def _check_is_commit(history: History, remote: Remote, tip: CommitId) -> None:
-    """It is a commit: what Git finds below a branch that was written by hand may be anything."""
+    """Check that the remote's branch names a commit: one that was written by hand may name anything."""
     kind, _ = history.objects.read(ObjectId(tip))
     if kind != COMMIT:
         raise FormatError(
@@ -199,7 +199,7 @@ def _restore(remote: Remote, known: CommitId) -> str:
 
 
 def _rewritten(remote: Remote, known: CommitId, tip: CommitId, what: str) -> HistoryRewrittenError:
-    """The way on is theirs, in a new clone, or ours, by force, or it is another remote: only a person can say which."""
+    """The error for a rewritten branch; only a person can say if theirs is right, or ours, or it is another remote."""
     force = f"ledger git push --force {shlex.quote(without_secrets(remote.url))} {known}:{BRANCH}"
     return HistoryRewrittenError(
         f"{remote} was rewritten: its branch is at {tip}, and was at {known}, {what}",

@@ -77,7 +77,7 @@ class _Artifact:
     """One artifact while its versions are merged."""
 
     def __init__(self, name: Name, theirs: Folders, ours: Folders, elsewhere: Mapping[VersionId, Claim]) -> None:
-        """``elsewhere`` are the claims of the other side that ours lacks: a version of ours may be among them."""
+        """``elsewhere`` are the claims that our side lacks: a version of ours may have one of them on their side."""
         self._published = Snapshot(theirs)
         refuse_collision(name, self._published)
         self.added: dict[TreePath, bytes] = {}
@@ -122,10 +122,11 @@ class _Artifact:
         if place.pointer is not None:
             self.added[place.pointer] = b""
         if place != claim:
-            self._tell(claim, place, manifest)
+            self._note_move(claim, place, manifest)
         return place
 
-    def _tell(self, claim: Claim, place: Claim, manifest: Manifest) -> None:
+    def _note_move(self, claim: Claim, place: Claim, manifest: Manifest) -> None:
+        """Note that a version moved, and add the event that says from where."""
         self.moved.append((claim, place))
         seed = f"renumbered {claim.id} {claim.directory} {place.directory}".encode()
         id = EventId(derived_uuid(seed, after=Snapshot(self._ours).last_event(claim) or claim.id))

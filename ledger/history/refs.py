@@ -1,6 +1,6 @@
 """Refs, read and written by us as the files that they are, and the names of those that note what is known of remotes.
 
-A ref that cannot be read is an error, never "no such ref". How the one ref that publishes is moved, `branch` knows.
+A ref that cannot be read is an error, never "no such ref". `branch` knows how the one ref that publishes is moved.
 """
 
 import errno
@@ -35,7 +35,7 @@ QUARANTINE = "refs/ledger/quarantine"
 """The folder of what was refused, kept as evidence."""
 
 STAGED = "tmp_ref_"
-"""How the file of a ref is called until it has its name: outside of ``refs``, where Git would take it for one."""
+"""The prefix of a ref's file until it gets its name: it lies outside of ``refs``, where Git would take it for a ref."""
 
 OFFERED = "ledger-offered"
 """A folder beside Git's refs: among them, Git would take a ref whose commit has not arrived yet for damage."""
@@ -47,9 +47,8 @@ CHOOSE_BRANCH = (
 """What a person does about a branch that is lost: which commit was its last, nobody else can say."""
 
 _ATTEMPTS = 20
-_LONGEST_TAG = 255
-"""In bytes, as of the name of a file."""
-_LONGEST_REF = 1024  # bytes that are read of the file of one
+_LONGEST_TAG = 255  # bytes, as of the name of a file
+_LONGEST_REF = 1024  # bytes that are read of the file of a ref
 _TABLES = "reftable"
 
 
@@ -168,7 +167,7 @@ def replace_ref(git_dir: Path, ref: str, commit: CommitId) -> None:
 def create_ref_file(path: str, commit: CommitId) -> os.stat_result:
     """Write the file of a ref, or Git's lock on one, its bytes durable; ``FileExistsError`` where there is one.
 
-    Returns which file that is: by the time it is written, another one may have its name.
+    Returns its status, by which it can be told from another file that has its name since.
     """
     try:
         return write_new_file(path, [f"{commit}\n".encode()])

@@ -31,7 +31,7 @@ class Remote(msgspec.Struct, frozen=True):
 
 
 def is_remote_name(text: str) -> bool:
-    """Whether a remote may be called so: a word that neither Git nor a shell takes for anything else."""
+    """Whether a text may name a remote: a word that neither Git nor a shell takes for anything else."""
     return _NAME.fullmatch(text) is not None
 
 
@@ -63,8 +63,8 @@ def check_remote(name: str, url: str) -> Remote:
 def refuse_secrets(url: str) -> None:
     """Raise `ArgumentError` for a URL with a password or a query, before it is written anywhere.
 
-    For passwords it is a rule of Git's own, which that leaves to the user to switch on:
-    ``transfer.credentialsInUrl=die``. A query is how signatures and tokens are given.
+    For passwords Git has the same rule, but leaves it to the user to switch on: ``transfer.credentialsInUrl=die``.
+    A query is how signatures and tokens are given.
     """
     if _HTTP_QUERY.match(url):
         raise ArgumentError(
@@ -90,8 +90,8 @@ def path_in(url: str) -> str:
 def remote_url(git_dir: Path, remote: str) -> str | None:
     """The URL of a remote in Git's own configuration, without user or password, or ``None`` where there is none.
 
-    What that includes is not read: it may be anything, in a ledger from anybody. Raises `ConfigError` for a
-    configuration that Git could not read either.
+    Files that the configuration includes are not read: a ledger may come from anybody, and name any file. Raises
+    `ConfigError` for a configuration that Git could not read either.
     """
     from dulwich.config import ConfigFile
 

@@ -1,6 +1,6 @@
 """How a history is shared with others: a second face of this package.
 
-Beside the first one, since most programs talk to no remote.
+It is apart from the first one, since most programs talk to no remote and need not load this.
 """
 
 from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, gained, join_plan, plan_sync, push_plan

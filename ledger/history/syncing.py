@@ -4,8 +4,8 @@ The steps of specs/sharing.md, 2; whoever drives them uploads bytes between the 
 
 1. `plan_sync`: fetch and check what the remote holds; decide which commit both are to hold;
 2. `push_plan`: ask the remote to move forward to it, never by force, and look whether it did;
-3. `adopt_plan`: move the own branch there by compare-and-swap; where somebody saved here meanwhile, `join_plan` moves
-   it to a merge of that behind it.
+3. `adopt_plan`: move the branch here to it by compare-and-swap; if somebody saved here meanwhile, `join_plan` moves
+   the branch to a merge instead, of what was saved behind that commit.
 
 A step that finds that somebody was faster says so, and the caller plans anew. A crash between
 the steps loses nothing: the next plan starts from what is there.
@@ -103,7 +103,7 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
 
 
 def adopt_plan(history: History, plan: SyncPlan) -> bool:
-    """Move the own branch to the plan's commit, durable with what is there; says whether nobody saved meanwhile."""
+    """Move the branch here to the plan's commit, durably; ``False`` if somebody saved here meanwhile."""
     if plan.tip == plan.local:
         history.settle()
         return True
@@ -111,10 +111,11 @@ def adopt_plan(history: History, plan: SyncPlan) -> bool:
 
 
 def join_plan(history: History, plan: SyncPlan, *, author: str, now: dt.datetime) -> SyncPlan | None:
-    """Merge what was saved here meanwhile behind a plan's commit, and move the own branch there; what that comes to.
+    """Merge what was saved here meanwhile behind a plan's commit, and move the branch here to the merge; its plan.
 
-    Under the ledger's lock, and nobody else is asked: who syncs beside saves without a pause loses the race against
-    them once, as this ledger holds all of the remote's then. ``None`` where somebody pushed into this history.
+    The ledger holds all that the remote holds by then, so this happens under its lock, without asking the remote: a
+    sync beside saves without a pause loses the race against them only once. ``None`` if somebody pushed into this
+    history.
     """
     with history.exclusively():
         local = history.tip()
@@ -199,7 +200,8 @@ def _agree(
 ) -> CommitId:
     """The commit that both are to hold: the one that holds the other, or a merge behind the remote's.
 
-    A commit that is built on the remote's may have moved what that holds, in a merge behind another remote.
+    A commit here that is built on the remote's holds it only if it has not moved what is in it, as a merge behind
+    another remote may have done.
     """
     if theirs in (None, local):
         return local
@@ -231,7 +233,7 @@ def _merge_behind(
 ) -> CommitId:
     """A new commit, durable and named by a ref, that adds to the remote's what only this history holds.
 
-    It is written ``under`` the ledger's lock: a save that tidies up takes files without a name for those of the dead.
+    It is written ``under`` the ledger's lock: a save that tidies up takes unnamed files for those of dead writers.
     """
     objects = history.objects
     tree, merged = merge_roots(history, objects.commit(theirs).tree, objects.commit(local).tree)
@@ -270,7 +272,7 @@ def _claims_in(paths: tuple[layout.TreePath, ...]) -> list[Claim]:
 
 
 def _refuse_moving_published(history: History, remote: Remote, tip: CommitId) -> None:
-    """A number that ``origin`` has published stays, whoever else is met."""
+    """Raise `ArgumentError` if a commit from another remote moves a version from where ``origin`` has published it."""
     published = read_ref(history.git_dir, known_ref(PUBLISHED))
     if published is None or remote.name == PUBLISHED:
         return

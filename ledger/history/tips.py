@@ -75,7 +75,7 @@ def accepted_tips(git_dir: Path) -> dict[str, CommitId]:
 
 
 def offered_tips(git_dir: Path) -> list[CommitId]:
-    """The commits that remotes offered when last fetched: no ref may reach them where the fetch died."""
+    """The commits that remotes offered when last fetched; if a fetch died, perhaps no ref reaches what it brought."""
     return [CommitId(text.strip()) for text in read_ref_files(git_dir, OFFERED).texts.values() if names_object(text)]
 
 

@@ -1,7 +1,7 @@
 """Talking to remotes: asking what they hold, fetching and pushing.
 
 dulwich's clients report rejected pushes as successful and let a remote rewind what was
-known of it, so real Git does this part. What its words mean where it fails, `git_words` knows.
+known of it, so real Git does this part. `git_words` knows what its words mean where it fails.
 """
 
 import os
@@ -52,7 +52,7 @@ It would advise against a graft file at length, ours too, and so hide why a fetc
 """
 _PACKS = "objects/pack"
 _DOWNLOADED = ".temp"
-"""How the names of packs and indexes end that Git takes from a web server, until it has looked at them."""
+"""The suffix of packs and indexes that Git has taken from a web server, and not looked at yet."""
 _MADE = ("HEAD", "config", PACKED_REFS, BRANCH)
 """The files without which a repository is none, or has no branch."""
 _NAMED_IN = (_PACKS, os.path.dirname(BRANCH), "reftable")
@@ -61,7 +61,7 @@ _GIT_ENDS = ("/.git", "", ".git")
 """What Git appends to a path to find the repository there, in this order."""
 _LINE = r"([0-9a-f]{40})\t" + re.escape(BRANCH)  # compiled by `re` when it is first used
 _UNREADABLE = "0" * 40
-"""What Git says that a branch is at whose file it finds empty, damaged or closed."""
+"""The id that Git gives for a branch whose file it finds empty, damaged or closed."""
 _LOCKED_BY_PUSHES = (BRANCH, "HEAD")
 _DEAD_LOCK_SECONDS = 60.0
 _MEND = (
@@ -136,15 +136,15 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
             remote=remote.name,
             url=str(remote),
         )
-    sync_directory(f"{git_dir}/{_PACKS}")  # Git has synced the pack, and not its name
+    sync_directory(f"{git_dir}/{_PACKS}")  # Git has synced the pack, but not its name
     if any(LooseObjects(git_dir / "objects").ids()):
-        settle_everything()  # Git syncs none of those that a web server gives which knows nothing of it
+        settle_everything()  # Git syncs no loose object that it takes from a web server without Git
 
 
 def _drop_downloads(git_dir: Path) -> None:
-    """Remove what Git has left of files from a web server that knows nothing of it: a bad index fails each later fetch.
+    """Remove what a fetch from a web server without Git has left: a bad index among it would fail each later fetch.
 
-    Another fetch that is under way from such a server fails, too, and can be made again.
+    If another fetch from such a server is under way, it fails, and can be made again.
     """
     if not link_on_way(git_dir, _PACKS):  # behind a link lies what is the user's own
         for name in names_in(git_dir / _PACKS):
@@ -153,9 +153,9 @@ def _drop_downloads(git_dir: Path) -> None:
 
 
 def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
-    """Ask a remote to move its branch forward to a commit; its words if it does not.
+    """Ask a remote to move its branch forward to a commit; returns its words if it refuses.
 
-    That it said yes proves nothing: the caller asks again what the branch holds.
+    A yes proves nothing: the caller asks again what the branch holds.
     """
     options = ["--no-follow-tags", "--no-recurse-submodules", "--quiet"]
     if _is_near(remote):
@@ -230,7 +230,7 @@ def _clear_dead_locks(remote: Remote, refusal: str) -> bool:
 def _talk(
     git_dir: Path, remote: Remote, *arguments: str, seconds: float = TRANSFER_SECONDS, memory: int = TRANSFER_MEMORY
 ) -> Done:
-    """What Git answers that has to ask a remote, through the ssh that the user's own configuration names."""
+    """Run a command of Git's that asks a remote, over the ssh that the user's own configuration names."""
     chosen = "" if _is_near(remote) else run_git(git_dir, "config", "--get", "core.sshCommand").output.strip()
     try:
         return run_git(git_dir, *arguments, seconds=seconds, memory=memory, ssh=chosen or SSH)

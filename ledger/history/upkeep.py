@@ -1,6 +1,6 @@
 """How a history is checked, mended, and packed by hand: a second face of this package.
 
-Beside the first one, since a program that saves, finds or loads something does none of it.
+It is apart from the first one, since a program that saves, finds or loads something does none of this.
 """
 
 from ledger.history.auditing import (
