@@ -1,4 +1,4 @@
-"""The files of the history read again, whole, and what they say held against each other.
+"""The files of the history, read again whole and compared with each other.
 
 Owns what must hold of the Git repository itself, whatever its records say: every pack, index
 and loose file is what Git wrote; every ref names a commit that is there; every commit adds to
@@ -43,7 +43,7 @@ from ledger.system_errors import raise_if_inconclusive
 
 _GITS_OWN = "refs/remotes/"
 _ARRIVING = (b"fetch-pack ", b"receive-pack ")
-"""How the ``.keep`` begins that Git puts beside a pack until a ref names what has come in it."""
+"""How the ``.keep`` begins that Git puts beside a pack until a ref names what came in the pack."""
 
 
 def git_files(history: History) -> Iterator[str]:
@@ -62,7 +62,7 @@ def git_files(history: History) -> Iterator[str]:
 def check_indexes(history: History) -> Iterator[GitFault]:
     """A fault for each pack whose index is not what it should be.
 
-    To be asked before any object is read: reading makes a lost index again.
+    To be called before any object is read, since reading makes a lost index again.
     """
     for base in _packs(history):
         fault = check_index(base, f"objects/pack/{base.name}")
@@ -71,7 +71,7 @@ def check_indexes(history: History) -> Iterator[GitFault]:
 
 
 def without_index(history: History) -> frozenset[str]:
-    """The names of the packs that have no index now, so that no reader finds what they hold; asked before reading."""
+    """The names of the packs that have no index now, so that no reader finds what they hold; call it before reading."""
     return frozenset(base.name for base in _packs(history) if not mode_of(f"{base}.idx", follow=False))
 
 
@@ -102,7 +102,7 @@ def check_git_file(history: History, name: str) -> Iterator[GitFault]:
 def all_commits(history: History) -> Iterator[CommitId]:
     """The id of every commit of this history that can be found, also of those that cannot be read.
 
-    What plain Git has fetched is judged by the next sync.
+    What plain Git has fetched is left out: the next sync judges it.
     """
     found = read_tips(history.git_dir).accepted
     return _reached(history, (id for ref, id in found.items() if not ref.startswith(_GITS_OWN)))
@@ -135,12 +135,12 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     """
     on_disk = set(_commits_on_disk(history.objects))
     tips = read_tips(history.git_dir)
-    # Only commits that are here: a look for others would make the indexes again of packs that dead writers left.
+    # Only commits that are here: looking for others would make indexes of packs that dead writers left.
     offered = on_disk.intersection(offered_tips(history.git_dir))
-    # After the list of those on the disk: a commit that comes in between is then no loss.
+    # Followed after the disk was listed, so that a commit that comes in between does not count as lost.
     reached = set(_reached(history, (*tips.commits.values(), *offered)))
     if tips.unread:
-        return  # what those reach nobody can tell
+        return  # nobody can tell what the unread refs reach
     lost = {id: commit for id in on_disk - reached if (commit := _commit_of_a_ledger(history.objects, id)) is not None}
     built_on = {
         parent for commit in lost.values() if f"\n{TOGETHER}: " not in commit.message for parent in commit.parents
@@ -198,7 +198,7 @@ def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:
 
 
 def _commits_behind(history: History, named: Iterable[CommitId]) -> Iterator[CommitId]:
-    """The commits that refs lead to, some through tags; where something cannot be read, the id of that."""
+    """The commits that refs lead to, some through tags; for what cannot be read, the id of that."""
     for id in named:
         try:
             commit = commit_behind(history.objects, id)
@@ -220,7 +220,7 @@ def _commit_of_a_ledger(objects: Objects, id: CommitId) -> Commit | None:
 
 
 def _check_small(path: Path, name: str) -> Iterator[GitFault]:
-    """The faults of ``HEAD`` or of the settings, without which Git takes the folder for no repository, or another."""
+    """The faults of ``HEAD`` or of the settings, by which Git knows a repository, and which kind of one it is."""
     try:
         data = read_file(path)
     except FileNotFoundError:
@@ -263,7 +263,7 @@ def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
 
 
 def _is_arriving(keep: Path) -> bool:
-    """Whether Git has marked a pack so, at this moment or before it died."""
+    """Whether a ``.keep`` is Git's mark on a pack that is arriving, or was when Git died."""
     try:
         return read_file(keep).startswith(_ARRIVING)
     except FileNotFoundError:

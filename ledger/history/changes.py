@@ -47,10 +47,10 @@ def claim_changes(history: History, before: CommitId | None, after: CommitId) ->
     root = layout.ARTIFACTS[0]
     shards = _differing(objects, _entries(objects, old).get(root), _entries(objects, new).get(root))
     for shard, *pair in shards:
-        for folder, before_it, after_it in _differing(objects, *pair):
+        for folder, old_entry, new_entry in _differing(objects, *pair):
             name = layout.parse_name(folder)
             if name is not None and layout.shard_of(name) == shard:
-                yield from _Artifact(objects, name).changes(before_it, after_it)
+                yield from _Artifact(objects, name).changes(old_entry, new_entry)
 
 
 class _Artifact:
@@ -83,9 +83,9 @@ class _Artifact:
             yield ClaimChange(claim, self._order_after, was_there=before is not None)
 
     def _needed(self, pairs: list[_Pair], *, is_oldest: bool) -> Iterator[tuple[_Pair, bool]]:
-        """The pairs down to the oldest that differs, and on while the order is not what it was before.
+        """The pairs, the newest first, until no older one differs and the order is again what it was before.
 
-        Each with whether nothing older differs; ``is_oldest`` says so of what is outside of these pairs.
+        With each comes whether nothing older differs; ``is_oldest`` says so of what is older than all these pairs.
         """
         oldest = max((place for place, (_, before, after) in enumerate(pairs) if before != after), default=-1)
         for place, pair in enumerate(pairs):
@@ -94,7 +94,7 @@ class _Artifact:
             yield pair, is_oldest and place >= oldest
 
     def _pairs(self, before: Entry | None, after: Entry | None) -> list[_Pair]:
-        """What stands in two folders, the newest first."""
+        """The names in two folders, the newest first, with the entry in each."""
         old, new = _entries(self._objects, before), _entries(self._objects, after)
         return [(name, old.get(name), new.get(name)) for name in sorted({*old, *new}, reverse=True)]
 

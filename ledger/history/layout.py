@@ -67,7 +67,7 @@ class Claim(NamedTuple):
 
     @property
     def pointer(self) -> TreePath | None:
-        """The empty file that finds the version string, where that is not the position."""
+        """The empty file by which the version string is found; ``None`` if that is the position."""
         if self.version == str(self.position):
             return None
         return (
@@ -133,7 +133,7 @@ def run_file(run: str, part: str) -> TreePath:
 
 
 def step_file(run: str, step: Name) -> TreePath:
-    """The record of a step; ``run`` and ``end`` are spelled so that they are no run's own records."""
+    """The record of a step; the name ``run`` or ``end`` is escaped, so that its record is none of the run's own."""
     encoded = encode_name(step)
     if encoded in ("run", "end"):
         encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"

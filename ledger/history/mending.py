@@ -102,7 +102,7 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
     if any(name.startswith(_PACK) for name in plan.aside):
         remove_multi_pack_index(history.objects.pack_directory)
     for name in plan.aside:
-        if name == PACKS or (name == PACKED_REFS and not _has_own_branch(history)):
+        if name == PACKS or (name == PACKED_REFS and not _give_branch_a_file(history)):
             continue
         path = history.git_dir / name
         # A pack that was made again of the good objects of a bad one may hold all that this should have held, and so
@@ -140,7 +140,7 @@ def _bad_files(git_dir: Path, faults: Iterable[GitFault], lost: Collection[str])
 
 
 def _without_links(git_dir: Path, name: str) -> Iterator[str]:
-    """A file that has to go, unless a link leads to it: then, in the place of a derived file, the link.
+    """What has to go of a file: itself, unless it lies behind a link and holds no objects; if it is derived, the link.
 
     A ledger may come from anybody: what lies behind a link may be the user's own. Objects behind one are the history's.
     """
@@ -151,8 +151,8 @@ def _without_links(git_dir: Path, name: str) -> Iterator[str]:
         yield link
 
 
-def _has_own_branch(history: History) -> bool:
-    """Whether the branch has a file of its own by now; it is given one, and stays where it is."""
+def _give_branch_a_file(history: History) -> bool:
+    """Give the branch a file of its own, unless it has one, without moving it; says whether it has one now."""
     if mode_of(history.git_dir / BRANCH):
         return True
     tip = history.tip()

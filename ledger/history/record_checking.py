@@ -1,7 +1,7 @@
 """Whether a file stands where its record says it belongs.
 
 Owns the check of one path and its bytes against the layout (specs/format.md, 3 and 4), for files
-that others wrote. Pure: what a file's neighbours are is not its concern.
+that others wrote. Pure, and not concerned with a file's neighbours.
 """
 
 from ledger.errors import FormatError

@@ -1,4 +1,4 @@
-"""What the refs of a history and their logs say, read from the files and held against the objects.
+"""What the refs of a history and their logs say, read from the files and checked against the objects.
 
 Owns what must hold of them: each is what Git wrote, and names a commit that can be read.
 """
@@ -69,7 +69,7 @@ def _check_logs(history: History) -> Iterator[GitFault]:
 
 
 def _check_text(history: History, ref: str, text: str, *, end: str) -> Iterator[GitFault]:
-    """What a ref holds is an object's id with this end, what it names is sound, and Git shows that for nothing else."""
+    """What is wrong with a ref: it must hold an object's id and this ``end``, name a sound object, and replace none."""
     if ref.startswith(_REPLACING):
         id = ref.removeprefix(_REPLACING)
         message = f"{ref} has Git show another object in the place of {id}; `ledger git replace -d {id}` removes it"
@@ -81,7 +81,7 @@ def _check_text(history: History, ref: str, text: str, *, end: str) -> Iterator[
 
 
 def _check_target(history: History, ref: str, id: CommitId) -> Iterator[GitFault]:
-    """What a ref names can be read, and is a commit where it is a branch's."""
+    """What is wrong with the object that a ref names: it must be readable, and a commit if the ref is a branch."""
     try:
         kind, _ = history.objects.read(ObjectId(id))
     except (IntegrityError, StorageError) as error:

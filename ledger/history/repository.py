@@ -18,7 +18,7 @@ from ledger.records import FORMAT
 from ledger.wording import shown
 
 REPOSITORY = "history.git"
-"""How the repository of a new history is called, in the directory of its ledger."""
+"""The name of the repository of a new history, in the directory of its ledger."""
 
 LOCK = "lock"
 """The file beside it whose lock a writer holds."""
@@ -68,7 +68,7 @@ def write_head(git_dir: Path) -> None:
 
 
 def check_repository(git_dir: Path) -> None:
-    """Refuse a directory that is no repository, one that reads objects from elsewhere, or keeps its refs otherwise.
+    """Refuse a directory that is no repository, one that reads objects from elsewhere, and one whose refs are no files.
 
     Nothing here reads ``HEAD``: one that is lost hides no version, and a repair writes it anew.
     """

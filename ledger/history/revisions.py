@@ -111,7 +111,7 @@ def walk_commits(objects: Objects, tip: CommitId) -> Iterator[Commit]:
 
 
 def in_utc(moment: dt.datetime) -> dt.datetime:
-    """A moment as UTC has it, one without a zone taken as local time.
+    """A moment in UTC; one without a zone is taken as local time.
 
     Raises `ArgumentError` for the NaT of pandas, which is a datetime to ``isinstance`` alone.
     """
@@ -137,7 +137,7 @@ def _at_moment(objects: Objects, tip: CommitId, moment: dt.datetime) -> CommitId
 
 
 def _named(objects: Objects, tagged: Callable[[str], str | None], word: str, revision: str) -> CommitId:
-    """The commit of a tag, or the one that begins so; a whole id is no tag, as with Git."""
+    """The commit that a tag names, or whose id begins with a word; a whole id is never taken for a tag, as in Git."""
     named = None if is_object_id(word) else tagged(word)
     if named is not None:
         commit = commit_behind(objects, named)

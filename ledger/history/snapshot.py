@@ -50,7 +50,7 @@ class Snapshot:
     def claims(self, name: Name, *, newest_first: bool = False) -> Iterator[Claim]:
         """The versions of an artifact in the order of publication, or the other way round.
 
-        What stands among them and is no claim hides none of them; `strays` lists it.
+        Entries among them that are no claims hide none of them; `strays` lists those.
         """
         for entry in self._entries(name, newest_first=newest_first):
             if layout.is_claim(entry):
@@ -105,7 +105,7 @@ class Snapshot:
     def last_event(self, claim: Claim) -> EventId | None:
         """The id of the newest event on a version."""
         found = (layout.parse_event(entry) for entry in sorted(self.folders.names(claim.path), reverse=True))
-        return next((event for event in found if event is not None), None)  # ids are of one length: in order, as names
+        return next((event for event in found if event is not None), None)  # ids have one length: names sort as they do
 
     def runs(self, *, newest_first: bool = False) -> Iterator[str]:
         """The ids of all runs in the order of their start, or the other way round."""
@@ -128,7 +128,7 @@ class Snapshot:
         return next((claim for claim in self.claims(name, newest_first=True) if claim.id == id), None)
 
     def claim_now(self, claim: Claim) -> Claim | None:
-        """The claim that a version has by now: where it was, or where a merge has moved it."""
+        """The claim that a version has now: the one that it had, or the one that a merge has given it since."""
         return claim if self.holds(claim) else self.claim_by_id(claim.name, claim.id)
 
     def holds(self, claim: Claim) -> bool:
@@ -148,7 +148,7 @@ class Snapshot:
         return claim
 
     def _misled(self, name: Name, version: str, position: int) -> FormatError:
-        """The error of a pointer to a position that is not the version's, or not its alone."""
+        """The error for a pointer to a position that is not the version's, or not the version's alone."""
         page = (*layout.artifact_path(name), *layout.page_of(position))
         entries = filter(layout.is_claim, self.folders.names(page, layout.claim_start(position)))
         claims = [layout.parse_claim(name, entry) for entry in entries]

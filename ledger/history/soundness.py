@@ -1,4 +1,4 @@
-"""The files that hold Git's objects, read whole and held against the names and checksums that they should have.
+"""The files that hold Git's objects, read whole and checked against the names and checksums that they should have.
 
 Owns what a pack, an index, a loose file and an object must look like, as Git itself would check it. A writer may be
 at work, or may have died: a pack that has no index yet, or none any more, is no fault by itself.
@@ -99,7 +99,7 @@ def check_pack(base: Path, name: str) -> Iterator[GitFault]:
     for suffix in _DERIVED:
         yield from check_trailer(base.with_name(f"{base.name}{suffix}"), f"{name}{suffix}")
     if not os.path.exists(f"{base}.idx"):
-        return  # its objects are nobody's, or it goes at this moment
+        return  # without an index nobody finds its objects, or it is being removed at this moment
     try:
         bad = dict(_damaged(base))
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def check_pack(base: Path, name: str) -> Iterator[GitFault]:
 
 
 def check_folder(folder: Path, name: str, *, of: str) -> GitFault | None:
-    """What is wrong where a folder of objects should be, ``of`` which kind; nothing if nothing is there."""
+    """The fault if something else is in the place of a folder; ``of`` says which files belong in it."""
     mode = mode_of(folder, follow=False)
     if not mode or is_folder(folder):
         return None
@@ -214,9 +214,9 @@ def _problem(id: str, kind: int, data: bytes) -> str:
 
 
 def _is_tree(data: bytes) -> bool:
-    """Whether these are the entries of a tree, in order; any that Git takes, since a remote may have offered them.
+    """Whether these are the entries of a tree, in order: any that Git takes, since a remote may have offered them.
 
-    It takes every mode, and goes by the type in it alone.
+    Git takes every mode, and goes by the file type in it alone.
     """
     if not _TREE.fullmatch(data):
         return False

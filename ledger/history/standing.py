@@ -31,7 +31,7 @@ def places_of(folders: Folders) -> Iterator[TreePath]:
 
 
 def check_place(folders: Folders, place: TreePath) -> Iterator[Wrong]:
-    """What is wrong with the records of one place, those of artifacts apart."""
+    """What is wrong with the records of one place; `check_artifact` checks those of artifacts."""
     if place == layout.ARTIFACTS:
         yield from _check_shards(folders)
     elif place:
@@ -117,7 +117,7 @@ def _check_claim(snapshot: Snapshot, claim: Claim) -> Iterator[Wrong]:
 
 
 def _check_shards(folders: Folders) -> Iterator[Wrong]:
-    """Every folder of artifacts holds artifacts whose names belong there."""
+    """Each entry below ``artifacts`` that is not the folder of an artifact whose name belongs there."""
     for shard in folders.names(layout.ARTIFACTS):
         entries = folders.names((*layout.ARTIFACTS, shard))
         for entry in entries or [""]:
@@ -129,7 +129,7 @@ def _check_shards(folders: Folders) -> Iterator[Wrong]:
 
 
 def _check_files(folders: Folders, place: TreePath) -> Iterator[Wrong]:
-    """Every file at or below a place is the record that its path says; `LedgerError` of what cannot be read."""
+    """Each file at or below a place that cannot be read, or is not the record that its path says."""
     where = "/".join(place)
     try:
         paths = list(islice(_paths(folders, place), PATH_LIMIT + 1))
@@ -149,7 +149,7 @@ def _check_files(folders: Folders, place: TreePath) -> Iterator[Wrong]:
 
 
 def _paths(folders: Folders, place: TreePath) -> Iterator[TreePath]:
-    """A file, or the files below a folder, which is not too deep; Git has no empty folders."""
+    """The file at a place, or the files below it; raises `FormatError` where it is too deep. No folder is empty."""
     names = folders.names(place)
     if not names:
         yield place

@@ -155,7 +155,7 @@ class GrowingTree:
         return self._base.read(path) if self._base is not None else None
 
     def write(self, new: dict[ObjectId, RawObject]) -> ObjectId:
-        """Put every new blob and tree into ``new``, a folder behind what is in it; returns the id of the root."""
+        """Put every new blob and tree into ``new``, each folder after what is in it; returns the id of the root."""
         return self._write(self._root, self._base.root if self._base is not None else None, new)
 
     def _folder(self, path: TreePath) -> "_Folder | None":
@@ -197,5 +197,5 @@ class _Folder:
 
 
 def _is_name(segment: str) -> bool:
-    """Whether an entry of a tree can be called so, on systems too that take capitals for small letters."""
+    """Whether an entry of a tree may have this name, also on systems that ignore case."""
     return segment.lower().encode(errors="replace") not in NO_NAMES and not {"/", "\0"}.intersection(segment)
