@@ -1,6 +1,6 @@
 """Annotations as a function has them, whether a value is what one says, and how they are written for people.
 
-Owns what releases of Python keep differently. An annotation that cannot be checked lets every value pass. Knows no
+Owns what differs between releases of Python. An annotation that cannot be checked lets every value pass. Knows no
 steps.
 """
 
@@ -28,7 +28,8 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature:
 def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
     """The annotations of a function; one with a name that means nothing yet is a string, as it was written.
 
-    Python from 3.14 on looks at no annotation before somebody asks for it; before, such a name is an error of its own.
+    From Python 3.14 on, no annotation is evaluated before somebody asks for it. In earlier releases such a name fails
+    where the function is defined.
     """
     try:
         return function.__annotations__
@@ -44,7 +45,7 @@ def conforms(value: object, annotation: Any) -> bool:
     """Whether a value has the annotated type, as ``isinstance`` sees it; what cannot be checked passes.
 
     Containers are judged by themselves, not by their elements; an int is a float (PEP 484). A class is known by its
-    name: a script that runs again, and a notebook's cell that does, define each of theirs anew.
+    name, because a script or a notebook's cell that runs again defines its classes anew.
     """
     annotation = without_extras(annotation)
     if annotation is Any or annotation is typing.NoReturn:
@@ -81,12 +82,12 @@ def spelled_out(annotation: Any) -> Any:
 
 
 def union_members(annotation: Any) -> tuple[Any, ...]:
-    """What a union is of; empty for anything else."""
+    """The members of a union; empty for anything else."""
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else ()
 
 
 def names_class(annotation: Any, wanted: type) -> bool:
-    """Whether an annotation is a class, or a union with it in it."""
+    """Whether an annotation is the class ``wanted``, or a union that contains it."""
     annotation = without_extras(annotation)
     return any(class_of(member) is wanted for member in union_members(annotation) or (annotation,))
 
@@ -122,7 +123,7 @@ def hint_for(value: object, otherwise: str) -> str:
 
 
 def _is_known(annotation: Any) -> bool:
-    """Whether nothing in an annotation stands for a name that means nothing yet."""
+    """Whether every name in an annotation is defined."""
     members = annotation if isinstance(annotation, list) else get_args(annotation)
     return not isinstance(annotation, ForwardRef) and all(map(_is_known, members))
 

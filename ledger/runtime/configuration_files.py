@@ -54,7 +54,7 @@ def read_run_configuration(config_path: object) -> RunConfiguration:
 
 
 def _count(node: Any, known: dict[int, float]) -> float:
-    """How many values there are at a node and below, each as often as aliases name it; no end if one holds itself."""
+    """How many values there are at a node and below, each as often as aliases name it; infinite if one holds itself."""
     if id(node) not in known:
         known[id(node)] = math.inf
         parts = chain.from_iterable(node.value) if node.id == "mapping" else node.value if node.id == "sequence" else ()
@@ -135,7 +135,7 @@ class _Node:
         return value
 
     def in_quotes(self, key: str) -> str:
-        """What stands here as a name, a version or tags are written, in quotes; an example in place of a mapping."""
+        """What stands here, in quotes as a name, a version or tags take them; an example in place of a mapping."""
         words = [self.node] if self.node.id == "scalar" else self.node.value if self.node.id == "sequence" else []
         texts = [word.value for word in words if word.id == "scalar"] or ["approved"]
         quoted = ["'" + text.replace("'", "''") + "'" for text in texts]  # as YAML quotes, not Python

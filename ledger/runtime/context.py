@@ -33,7 +33,7 @@ class StepContext:
         outputs: Mapping[str, Iterable[str]],
         publish_run: Callable[[], None],
     ) -> None:
-        """``outputs`` are the other names of each output: the artifact's, and the one that the code writes."""
+        """``outputs`` has the other names of each output: the artifact's, and the key as the code has it."""
         self.pipeline_name = pipeline
         self.run_id = UUID(run)
         self.step_name = step
@@ -57,9 +57,9 @@ class StepContext:
         return tuple(self._metadata)
 
     def output_meant_by(self, name: object) -> str | None:
-        """The output of a name: its key, filled in or as the code has it, or its artifact's; of no name, the only one.
+        """The output that a name means: its key, filled in or as the code has it, or the name of its artifact.
 
-        ``None`` where no output is meant, or nobody can say which.
+        Without a name it is the only output. ``None`` where the name is no output's, or no name is given for several.
         """
         if name is None:
             return self.output_names[0] if len(self.output_names) == 1 else None
@@ -92,7 +92,7 @@ class StepContext:
         return self.metadata_after({}, self._output(output_name))
 
     def metadata_after(self, first: Mapping[str, Any], output: str) -> dict[str, Any]:
-        """The metadata of an output that had some before its step began: each later word in its turn."""
+        """The metadata of an output: ``first``, then what the body has given so far, call by call."""
         return reduce(merge, self._metadata[output], dict(first))
 
     def get_output_tags(self, output_name: str | None = None) -> list[str]:
@@ -100,7 +100,7 @@ class StepContext:
         return sorted(self._tags[self._output(output_name)])
 
     def producer(self, output: str) -> Producer:
-        """How a version that this step makes names it."""
+        """What a version of an output of this step says about where it comes from."""
         return Producer(run=str(self.run_id), step=self.step_name, output=output)
 
     def note_saved(self, version: ArtifactVersion) -> None:
@@ -114,13 +114,13 @@ class StepContext:
             self.loaded[found] = None
 
     def show_run(self) -> None:
-        """Publish what the run has done so far and not said yet, for a body that looks at it or saves something."""
+        """Publish the records of the run that still wait, for a body that looks at the run or saves something."""
         with self._lock:
             if not self._is_over:
                 self._publish_run()
 
     def end(self) -> None:
-        """The body is over: what is said about its outputs from now on would be lost."""
+        """Note that the body is over: what is said about its outputs from now on would be lost, and is refused."""
         with self._lock:
             self._is_over = True
 

@@ -45,9 +45,10 @@ class Declared(Generic[Function]):
         return self
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """By module and name, if it is found there, for processes that import the module as well.
+        """Pickle it by module and name, if it is found there, for processes that import the module as well.
 
-        What options or an object make of what is found there is pickled with them.
+        One that options, or an object whose method it is, made of what is found there is pickled as that original or as
+        an attribute of the object, with what the options chose.
         """
         module, name = getattr(self, "__module__", _PROGRAM), getattr(self, "__qualname__", "")
         stands = _standing(module, name)
@@ -62,7 +63,7 @@ class Declared(Generic[Function]):
 
     @cached_property
     def _maker(self) -> Callable[[], Any]:
-        """A function that makes it again; its name makes it an attribute of this object in the program's main module.
+        """A function that makes this object again, named as an attribute of this object in the program's main module.
 
         A worker of multiprocessing has the same main module, so that pickle only names the function. A worker of joblib
         or dask has another one: there cloudpickle writes the function out, with all that it needs.
@@ -160,5 +161,5 @@ def is_handed_class(args: Sequence[Any], parameters: Iterable[str]) -> bool:
 
 
 def is_of_owner(parameters: Iterable[str]) -> bool:
-    """Whether a function with these parameters is written to be one of an object or of a class."""
+    """Whether the first parameter of a function is ``self`` or ``cls``, as that of a method."""
     return next(iter(parameters), None) in _OWNERS

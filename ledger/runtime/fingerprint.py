@@ -1,7 +1,7 @@
 """The cache key of a step: what its outputs depend on.
 
-Pure but for reading the source. The step's source and settings, its parameters, and the ids of its inputs; not the
-pipeline's name, so that the same step in another pipeline is a hit.
+Pure but for reading the source. The key is made of the step's source and settings, its parameters, and the ids of its
+inputs; not of the pipeline's name, so that the same step in another pipeline is a hit.
 """
 
 import functools
@@ -81,7 +81,7 @@ def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., A
 
 
 def _told_of_class(made: type, above: tuple[Callable[..., Any], ...]) -> Any:
-    """A class's source, and of one that was made in a function what it holds."""
+    """A class's source, with what the class holds if it was made in a function."""
     text, held = source_text(made), held_by(made)
     if text is None or not held:
         return {"source": text} if text is not None else None
@@ -133,7 +133,7 @@ def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
 
 
 def _told_of_definition(defined: Any, above: tuple[Callable[..., Any], ...]) -> Any:
-    """A function, method or class that a step closes over; one that it was met in by its place among those."""
+    """A function, method or class that a step closes over; one of those ``above`` is told by its place there."""
     met = next((place for place, one in enumerate(above) if _is_same(defined, one)), None)
     if met is not None:
         return {"recursion": met}

@@ -31,7 +31,7 @@ FactPath = tuple[tuple[Literal["attribute", "item"], Any], ...]
 class FromStep:
     """An output of a step of the same run, or a fact of it.
 
-    ``call`` tells the bodies apart that were recorded in this process.
+    ``call`` is the number of the recording, which differs for each body that this process has recorded.
     """
 
     step: str
@@ -68,7 +68,7 @@ Argument = Plain | FromStep | FromLookup | FromVersion | FromOutside
 
 
 class DeclaredStep(Protocol):
-    """A step as whoever records, plans and runs it sees it: `Step`, which stands above all of them."""
+    """A step as the modules see it that record, plan and run it, and that `Step` itself imports."""
 
     name: str
     options: StepOptions

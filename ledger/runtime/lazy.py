@@ -1,4 +1,4 @@
-"""Placeholders of a pipeline body: what a look-up or a step will give, once the run is there.
+"""Placeholders of a pipeline body: what a look-up or a step will give once the run goes on.
 
 A pipeline's body only records. A placeholder can be passed to a step, asked for facts that
 are placeholders again, and ordered; used as a value it raises `LazyArtifactError`, because it
@@ -22,7 +22,7 @@ _OFFERED = ".load() .id .name .version .uri .tags .type .run_metadata[...]"
 
 
 def _refusing(use: str) -> Callable[..., Any]:
-    """A method that refuses to be used so; ``{}`` is what it is given."""
+    """A method that refuses the ``use`` it stands for, in whose text ``{}`` is what the method is given."""
 
     def refuse(self: "Placeholder", *given: object, **_: object) -> NoReturn:
         self._refuse(use.format(*map(shown, given)))

@@ -41,6 +41,6 @@ def told_failure(error: BaseException) -> str:
     """What a step failed with, short enough for its record and in letters that it can hold."""
     try:
         text = f"{type(error).__name__}: {error}".removesuffix(": ")
-    except Exception:  # noqa: BLE001  # an exception that cannot tell itself must not hide itself
+    except Exception:  # noqa: BLE001  # an exception whose text fails is still recorded, by its type
         text = type(error).__name__
     return text.encode("utf-8", "backslashreplace").decode()[:_ERROR_LIMIT]

@@ -72,8 +72,8 @@ def _as_parameter(value: Any) -> Any:
 def with_types(value: Any) -> Any:
     """A plain argument with the type of each of its parts, as cache keys hold it.
 
-    Two are equal, in whatever processes, where no body could tell them apart. Raises `MetadataError` for what is not
-    JSON, and for what its types and values do not say all of.
+    The results for two arguments are equal, in whatever processes, where no body could tell the arguments apart.
+    Raises `MetadataError` for what is not JSON, and for what its types and values do not describe completely.
     """
     _as_parameter(value)  # refuses text that no key can hold, and what holds itself
     try:
@@ -116,7 +116,7 @@ def fits_record(parameters: Mapping[str, Any]) -> bool:
 
 
 def beyond_record(values: Mapping[str, Any]) -> set[str]:
-    """Which of some plain arguments no record can hold, or, the largest of them, has room for beside the others."""
+    """The plain arguments that no record can hold and, of the others, the largest until a record can hold the rest."""
     left: dict[str, Any] = {}
     for name, value in values.items():
         with contextlib.suppress(MetadataError):  # it stays among those that no record holds
@@ -155,7 +155,7 @@ def _largest(recorded: Mapping[str, Any]) -> str:
 def own(step: str, name: str, value: Any) -> Any:
     """A copy of a plain argument for one step: nothing in it that can be changed is shared with what was given.
 
-    What a pipeline's body does to a list after a call, or a step's body to the one that it got, is no other step's.
+    So no other step sees what a pipeline's body does to a list after a call, or a step's body to the one that it got.
     Raises `StepInterfaceError` for a value whose class keeps it from being copied.
     """
     try:

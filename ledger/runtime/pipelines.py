@@ -55,7 +55,7 @@ class Pipeline(Declared[Function]):
         __tracebackhide__ = True
         if is_handed_class(args, signature_of(self.entrypoint).parameters):
             return self.__get__(args[0])(*args[1:], **kwargs)
-        # In a copy of the context: whenever an interrupt comes, the caller is in no step and no body afterwards.
+        # In a copy of the context, so that an interrupt, whenever it comes, leaves the caller in no step and no body.
         return copy_context().run(self._record_and_run, args, kwargs)
 
     def _record_and_run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> PipelineRun:
@@ -114,7 +114,7 @@ class Pipeline(Declared[Function]):
         return read_run_configuration(self.config_path) if self.config_path is not None else RunConfiguration()
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], configuration: RunConfiguration) -> dict[str, Any]:
-        """The arguments by name, those of the file before those of the call."""
+        """The arguments by name; those of the file win over those of the call."""
         signature = signature_of(self.entrypoint)
         hints = resolve_hints(self.entrypoint) if configuration.parameters else {}
         of_file: dict[str, Any] = {}

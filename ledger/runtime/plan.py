@@ -1,6 +1,6 @@
 """What a run will do: every step with its final arguments, outputs and switches.
 
-Pure. Decides by whose word each switch, argument and name goes (specs/runtime.md, 2 and 2.2). What cannot
+Pure. Decides who has the last word on each switch, argument and name (specs/runtime.md, 2 and 2.2). What cannot
 be run is refused here, before anything has run.
 """
 
@@ -36,7 +36,8 @@ class PlannedOutput:
     key: str
     name: Name
     lasting: tuple[str, ...]
-    """The key and the name, where they are its own, as all runs with these substitutions have them."""
+    """The key and the name, as far as the code or the file gives them, with date and time left open: the same in all
+    runs with these substitutions."""
     annotation: Any
     config: ArtifactConfig
     materializers: tuple[type[BaseMaterializer], ...]
@@ -77,7 +78,7 @@ def make_plan(
 
 
 def _refuse_too_many(graph: Graph) -> None:
-    """Raise `StepInterfaceError` for more steps than a record can name, which the first of them would run in vain."""
+    """Raise `StepInterfaceError` for more steps than a run's record can name, before the first of them runs in vain."""
     size = sum(len(invocation.name) + _AROUND for invocation in graph.invocations)
     if size > _NAMES_LIMIT:
         raise StepInterfaceError(

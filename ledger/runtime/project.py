@@ -18,7 +18,7 @@ _COMMAND = ("git", "status", "--porcelain=v2", "--branch", "--untracked-files=no
 
 
 class ProjectState:
-    """The question, asked at once and answered when it is needed first."""
+    """The question to Git, which is asked at once; `read` waits for the answer."""
 
     def __init__(self, folder: Path | None) -> None:
         self._answer: Project | None = None
@@ -58,7 +58,7 @@ def _is_work_tree(folder: Path) -> bool:
 
 
 def _ask(folder: Path) -> "subprocess.Popen[str] | None":
-    """Git at work on the question, while the run goes on."""
+    """Git at work on the question, while the run goes on; ``None`` where there is no Git."""
     import subprocess
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

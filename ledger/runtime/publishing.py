@@ -43,7 +43,7 @@ def publish_waiting(run: Run) -> None:
 
 
 def publish_rest(run: Run) -> None:
-    """Publish the records that no step's commit has taken along: those of cached steps, and of an empty run."""
+    """Publish the end of a run that has no steps, or whose last steps were cached, and the records that still wait."""
     if run.has_begun and not run.unpublished:
         return
     with transaction_of(run, "cached" if run.plan else "no steps") as transaction:
@@ -51,7 +51,7 @@ def publish_rest(run: Run) -> None:
 
 
 def record_failure(run: Run, failure: BaseException) -> None:
-    """Record that a run failed, and the step that was on; the caller raises the failure, whatever happens here."""
+    """Record that a run failed, and its current step; the caller raises the failure, whatever happens here."""
     attempt = run.attempt
     what = f"step {attempt.planned.name!r}" if attempt is not None else f"run {run.id}"
     try:

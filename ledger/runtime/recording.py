@@ -118,7 +118,7 @@ class Recording:
         return outputs if step.signature.is_split else outputs[0]
 
     def order_all(self, step: DeclaredStep, order: Order) -> None:
-        """Let every call of a step in this body run after others, unless the step that was made of it is called."""
+        """Let every call of a step in this body run after others, unless what ``step.after(…)`` returned is called."""
         with self._lock:
             self._orders.append((step, order, self._followed(order.others)))
 
@@ -133,13 +133,13 @@ class Recording:
         return in_order([replace(invocation, after=tuple(self._names_after(invocation))) for invocation in calls])
 
     def _names_after(self, invocation: Invocation) -> Iterator[str]:
-        """The names of the calls that one is to run after: its own word, and that about all calls of its step."""
+        """The names of the calls that one is to run after, as said of itself and of all calls of its step."""
         of_step = (followed for step, _, followed in self._orders if _is_call_of(invocation, step))
         for followed in itertools.chain(self._after[invocation.name], *of_step):
             yield followed if isinstance(followed, str) else self._first_call(followed)
 
     def _followed(self, others: Iterable[Any]) -> list[_Followed]:
-        """Steps given as calls, placeholders, step objects or names, by their names as far as they are called yet."""
+        """Steps given as calls, placeholders, step objects or names: by name, but a step not called yet as itself."""
         return [followed for other in others for followed in self._meant_by(other)]
 
     def _meant_by(self, other: Any) -> list[_Followed]:
@@ -270,7 +270,7 @@ def _not_plain(foreign: Foreign, step: str, name: str) -> StepInterfaceError:
 
 
 def listed(after: Any) -> list[Any]:
-    """What a step is to run after, given alone or as a list."""
+    """The list of what a step is to run after, which may be given as ``None``, alone or as a list."""
     if after is None:
         return []
     return list(after) if isinstance(after, (list, tuple, set)) else [after]

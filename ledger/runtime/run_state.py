@@ -115,7 +115,7 @@ def step_record(
 def _naming(record: StepRecord, loaded: tuple[StepInput, ...], saved: tuple[VersionRef, ...]) -> StepRecord:
     """The record with what the body loaded and saved by itself, the first of each if it has no room for all.
 
-    A body may load any number of versions, and is not to have done its work in vain for that.
+    A body may load any number of versions, and its work must not be lost because of that.
     """
 
     def first(most: int) -> StepRecord:

@@ -1,8 +1,8 @@
 """Run a graph: each step in order, in this process, each published in one commit.
 
-The steps of a step, numbered as in specs/runtime.md: resolve its inputs; look its key up in the
-cache; refuse outputs that are there already; load the inputs; run the body; judge what it
-returned; save the outputs; publish them with the records of the step and the cache entry. A step
+What happens to a step, in the order of specs/runtime.md, 5: resolve its inputs; look its key up in
+the cache; refuse outputs that are there already; load the inputs; run the body; judge what it
+returned; save the outputs; publish them with the record of the step and the cache entry. A step
 that fails publishes none of its outputs, records that it failed, and lets its own exception through.
 
 Between the call of a user and the body of the step each frame says ``__tracebackhide__``: notebooks and pytest
@@ -179,7 +179,7 @@ def _reuse(run: Run, attempt: Attempt, hit: CacheHit) -> None:
 
 
 def _execute(run: Run, attempt: Attempt) -> None:
-    """Run the body unless what it makes is there, and judge and publish what it returned."""
+    """Run the body, unless an output's version is taken, and judge and publish what it returned."""
     __tracebackhide__ = True
     planned, inputs = attempt.planned, attempt.inputs
     assert inputs is not None
@@ -249,7 +249,7 @@ def _save_output(
 def _add_cache_entry(
     transaction: Transaction, run: Run, attempt: Attempt, pending: Mapping[str, PendingVersion]
 ) -> None:
-    """Add what the outputs are found again by, where the step has a key."""
+    """Add the cache entry by which the outputs are found again, if the step has a key."""
     # One entry for each key and run: of two equal uses the second runs only if the bytes of the first are gone by then.
     if attempt.key is not None and attempt.key not in run.entered:
         run.entered.add(attempt.key)

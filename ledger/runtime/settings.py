@@ -14,7 +14,7 @@ from ledger.wording import shown_with_type
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Switches, of which ``None`` leaves one to the weaker settings below, and ``substitutions`` for name templates."""
+    """Switches, where ``None`` leaves one to weaker settings, and ``substitutions`` for name templates."""
 
     enable_cache: bool | None = None
     enable_artifact_metadata: bool | None = None

@@ -24,7 +24,7 @@ from ledger.runtime.source_code import closed_over, returns_nothing, returns_sev
 
 DEFAULT_OUTPUT = "output"
 _SAYING = ("Annotated", "ArtifactConfig")
-"""What an annotation names an output with."""
+"""The words with which an annotation names an output; where one of these is not defined, no `_Unknown` stands in."""
 _ANNOTATION_RULE = (
     "write Annotated[...] with the type and then a name, an ArtifactConfig, or one of each, with the name said once"
 )
@@ -72,7 +72,7 @@ def refuse_doubles(step: str, keys: list[str]) -> None:
 
 def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The annotations, those written as strings included; what is defined nowhere counts as any type in them."""
-    written = inspect.unwrap(function)  # a wrapper has its annotations, and may be of a module without their names
+    written = inspect.unwrap(function)  # a wrapper shares its annotations, but its module may lack the names in them
     local = {**_callers_names(written), **closed_over(written)}
     return {key: _resolved(written, key, value, local) for key, value in annotations_of(function).items()}
 
@@ -107,7 +107,7 @@ def _evaluated(alone: types.SimpleNamespace, key: str, names: dict[str, Any], lo
 
 
 class _Unknown:
-    """A type that nobody knows at run time, so that any value passes for it. So are its attributes and items."""
+    """A type that nobody knows at run time, so that any value passes for it, as its attributes and items do."""
 
     def __repr__(self) -> str:
         return "Any"  # in errors, as what a list is of
@@ -126,7 +126,7 @@ class _Unknown:
     __ror__ = __or__
 
     def __call__(self) -> Any:
-        """Nothing: `typing` takes for a type what can be called."""
+        """Is never called, but has to be there: `typing` takes for a type what can be called."""
         raise TypeError("a type that is not known makes no values")
 
 

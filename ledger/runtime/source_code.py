@@ -17,9 +17,9 @@ from types import CodeType
 from typing import Any
 
 _texts: dict[int, str] = {}
-"""What was read for a function or class first: its file may be edited while the program that compiled it goes on.
+"""What was read first for each function or class: its file may be edited while the program that compiled it goes on.
 
-By its `id`, since a metaclass may call classes equal, or give them no hash.
+The keys are `id`s, because a metaclass may call classes equal, or give them no hash.
 """
 
 _ADDING = {"add", "append", "appendleft", "extend", "extendleft", "insert", "update"}
@@ -53,7 +53,7 @@ def _text_of_code(code: CodeType) -> str:
     text, compiled = _read(code), "\n".join(_lines(code))
     if text is None:
         return compiled
-    return text + compiled if code.co_name == _LAMBDA else text  # several may stand in the same lines
+    return text + compiled if code.co_name == _LAMBDA else text  # several lambdas may stand in the same lines
 
 
 def _read(defined: Any) -> str | None:
@@ -77,16 +77,17 @@ def closed_over(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def held_by(made: type) -> dict[str, Any]:
-    """What a class that was made in a function holds, by name: that function may make others of the same source.
+    """What a class that was made in a function holds, by name; empty for any other class.
 
-    It is what the body of the class defines and assigns, and the bases that were made so too. Nothing of other classes.
-    ``...`` stands for what is no longer there: a decorator or a base keeps it elsewhere, as the default of a field.
+    The function may make classes of the same source that hold something else. Counted are what the body of the class
+    defines and assigns, and bases that were made in a function too. ``...`` stands for what is no longer there, because
+    a decorator or a base keeps it elsewhere, as the default of a field.
     """
     if not _is_made_in_function(made):
         return {}
     try:
         names = [name for statement in _statements(source_text(made) or "") for name in _bound_in(statement)]
-    except SyntaxError:  # there is none
+    except SyntaxError:  # there is no source
         return {}
     bases = {f"base {place}": base for place, base in enumerate(made.__bases__) if _is_made_in_function(base)}
     return {**bases, **{name: _function_of(vars(made).get(name, ...)) for name in names}}
@@ -110,7 +111,7 @@ def _bound_in(definition: ast.stmt) -> Iterator[str]:
 
 
 def _is_apart(node: ast.AST) -> bool:
-    """Whether the names in a part of a class's body are none of the class: a type of a field, or a comprehension's."""
+    """Whether names in a part of a class's body are not the class's own: a comprehension's, a field without a value."""
     return isinstance(node, ast.comprehension) or (isinstance(node, ast.AnnAssign) and node.value is None)
 
 
@@ -222,9 +223,10 @@ def _compiled_returns(function: Callable[..., Any]) -> Iterator[Any]:
 
 
 def _maker(instructions: list[dis.Instruction], at: int) -> dis.Instruction:
-    """What made the value that is on top after an instruction.
+    """The instruction that made the value on top of the stack after the instruction ``at`` a place.
 
-    A value that is returned out of a ``with`` or ``for`` was moved out of the way of the exit, whose own is dropped.
+    A value that is returned out of a ``with`` or ``for`` was moved out of the way of the exit, whose own value is
+    dropped.
     """
     while instructions[at].opname == "POP_TOP":
         moved = at - 1

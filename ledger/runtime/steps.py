@@ -53,7 +53,7 @@ class Step(Declared[Function]):
         functools.update_wrapper(self, function)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Record the step, run it, or just call the function, by where the call stands."""
+        """Record the step, run it, or just call the function, depending on where the call stands."""
         __tracebackhide__ = True
         if is_handed_class(args, self.signature.parameters):
             return self.__get__(args[0])(*args[1:], **kwargs)
@@ -66,7 +66,7 @@ class Step(Declared[Function]):
             return self.entrypoint(**arguments)
         id, after = controls.get("id"), [*self._after, *listed(controls.get("after"))]
         if recording is None:
-            # In a copy of the context, for the same reason as a pipeline.
+            # In a copy of the context, for the same reason as in `Pipeline.__call__`.
             return copy_context().run(self._run_alone, arguments, id=id, after=after)
         return recording.add(self, arguments, id=id, after=after)
 
@@ -97,7 +97,7 @@ class Step(Declared[Function]):
         chosen = _materializers(output_materializers, self.signature, self.name)
         options = StepOptions(
             settings=settings,
-            parameters={**self.options.parameters, **self._known({} if parameters is None else parameters)},
+            parameters={**self.options.parameters, **self._checked({} if parameters is None else parameters)},
             materializers={**self.options.materializers, **chosen},
         )
         return Step(
@@ -156,7 +156,8 @@ class Step(Declared[Function]):
             ) from error
         return {name: raw_value(value) for name, value in bound.items()}
 
-    def _known(self, parameters: object) -> Mapping[str, Any]:
+    def _checked(self, parameters: object) -> Mapping[str, Any]:
+        """The parameters of options; raises `StepInterfaceError` for one that the step does not have."""
         if not isinstance(parameters, Mapping):
             raise ArgumentTypeError(f"parameters are a dict by argument, got {shown_with_type(parameters)}")
         for key in parameters:
@@ -180,7 +181,7 @@ class Step(Declared[Function]):
         recording.add(self, _for_run_alone({**defaults, **arguments}), id=id, after=after)
         graph = Graph(pipeline=self.name, parameters={}, invocations=recording.in_order())
         (alone,) = run_graph(graph, Settings()).steps.values()
-        # By its annotation a class is found that is defined inside a function.
+        # The annotation leads to a class that is defined inside a function, where its name does not.
         classes = [class_of(output.annotation) for output in self.signature.outputs]
         versions = alone.outputs.values()
         values = [version.load(data_type=kind) for version, kind in zip(versions, classes, strict=True)]

@@ -8,7 +8,7 @@ from ledger.errors import NameTemplateError, StepInterfaceError
 from ledger.records import check_name
 
 _MOMENT = {"date": "{date}", "time": "{time}"}
-"""What stands for the moment of a run where a name is to be the same in all of them."""
+"""Values that leave date and time as they are in a template, where a name is to be the same in all runs."""
 
 
 def fill_name(template: str, values: Mapping[str, str]) -> str:
