@@ -15,19 +15,19 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class _Path(click.Path):
-    """A path, which an empty word is not: that is a variable of the shell's without a value, not the folder here."""
+    """A path that is not empty: an empty word is a shell variable without a value, not the folder here."""
 
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> str | bytes | os.PathLike[str]:
-        """As click does."""
+        """As click does, but an empty path is an error of usage."""
         if not value:
             self.fail("the path is empty", param, ctx)
         return super().convert(value, param, ctx)
 
 
 PATH = _Path(readable=False)
-"""A path, which the shell completes; what is there is found out, and its errors are told, by whoever uses it."""
+"""A path, which the shell completes; the command that uses it finds out what is there, and reports the errors."""
 
 
 def key_value(text: str) -> tuple[str, object]:
@@ -57,7 +57,7 @@ def one_value_each(
 
 
 def _finite(text: str) -> float:
-    """A float that is not taken for infinite because it is too large for one."""
+    """A number as a float; raises ``ValueError`` for one that is too large, which Python would make infinite."""
     number = float(text)
     if math.isinf(number):
         raise ValueError(f"{text} is beyond every float")

@@ -1,6 +1,6 @@
-"""Columns that are asked for: what metadata and parameters say, beside what a list says of each row.
+"""Columns that a user asks for with ``--show``: values of metadata and parameters, beside a list's usual columns.
 
-Owns where a key is looked for. What is in a nested group has a dotted key, as where a version is shown by itself.
+Owns where a key is looked for. A value in a nested group has a dotted key, as where a version is shown by itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ def show_option(help: str) -> Callable[[Decorated], Decorated]:
 
 
 def values_of_version(version: ArtifactVersion, keys: Sequence[str]) -> Values:
-    """From its metadata, else from the parameters of the step, else of the run, that made it."""
+    """What a version has under the keys: in its metadata, else in the parameters of its step, else of its run."""
 
     def sources() -> Iterator[Mapping[str, Any]]:
         yield version.metadata
@@ -41,7 +41,7 @@ def values_of_version(version: ArtifactVersion, keys: Sequence[str]) -> Values:
 
 
 def values_of_run(run: PipelineRun, keys: Sequence[str]) -> Values:
-    """From its parameters, else from those of its steps, else from the metadata of the versions they gave or saved."""
+    """What a run has under the keys: in its parameters, else in those of its steps, else in its versions' metadata."""
 
     def sources() -> Iterator[Mapping[str, Any]]:
         yield run.parameters
@@ -54,7 +54,7 @@ def values_of_run(run: PipelineRun, keys: Sequence[str]) -> Values:
 def print_asked(
     columns: Mapping[str, str], rows: Sequence[tuple[Shape, Values]], keys: Sequence[str], *, wants_json: bool
 ) -> None:
-    """Print a list with a column for each key; a key that says nothing of any row is warned of."""
+    """Print a list with a column for each key; warns of a key that no row has."""
     for key in keys if rows else ():
         if not any(key in values for _, values in rows):
             warn_user(f"neither metadata nor parameters of what is listed have the key {shown(key)}")
@@ -89,7 +89,7 @@ def _values(sources: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> Values
 
 
 def _dotted(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Every value and every group in it under its dotted key; a key that is written with dots comes before those."""
+    """Every value and every group in it under its dotted key; a key that has dots of its own wins over those."""
     below = {
         f"{key}.{inner}": value
         for key, within in group.items()

@@ -35,7 +35,7 @@ def bar_on_terminal() -> Iterator[None]:
 
 @contextmanager
 def pieces_on_terminal() -> Iterator[Callable[[int, int], None]]:
-    """A block that says how many pieces of a check are done, and of how many, which is shown in the same way."""
+    """A block with a function to tell how many pieces of a check are done, and of how many, which a bar shows."""
     if not _is_terminal():
         yield lambda _done, _total: None
         return

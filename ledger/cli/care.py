@@ -96,7 +96,7 @@ def trust(session: Session, version: str, yes: bool) -> None:
 
 
 def _question(found: ArtifactVersion) -> str:
-    """What trusting a version comes to; its class is what its writer says, and so no reason not to ask."""
+    """The question whether to trust a version; asked of data too, because the class is only what the writer says."""
     if found.trust_class == TrustClass.DATA:
         return f"{label_of(found)} is said to be data, which loads without being trusted. Trust it all the same?"
     return f"Let {label_of(found)} run code on this machine?"

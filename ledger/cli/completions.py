@@ -1,6 +1,7 @@
 """What the shell offers for a word that is typed half: names of artifacts, versions, tags, remotes and runs.
 
-Each function is what click asks of an argument. None fails: where the ledger cannot be read, nothing is offered.
+Click calls each ``complete_`` function for an argument or option that names it, and gets the words that begin with
+``incomplete``. None fails: where the ledger cannot be read, nothing is offered.
 """
 
 from collections.abc import Callable
@@ -14,16 +15,16 @@ _RUNS_OFFERED = 50
 """More ids than one looks through, and few enough to be read while somebody waits."""
 
 _TAGGED_READ = 200
-"""Versions whose tags are read while somebody waits."""
+"""Most versions whose tags are read while somebody waits."""
 
 
 def complete_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The names of artifacts that begin so, for the shell."""
+    """The names of artifacts."""
     return _complete(context, lambda reader: [artifact.name for artifact in reader.artifacts()], incomplete)
 
 
 def complete_version(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The names that begin so, for the shell; after a name and its ``@`` the versions, newest first."""
+    """The names of artifacts; after a name and its ``@`` the versions, newest first."""
     name, mark, _ = incomplete.partition("@")
     if not mark:
         return complete_name(context, parameter, incomplete)
@@ -33,7 +34,7 @@ def complete_version(context: click.Context, parameter: click.Parameter, incompl
 
 
 def complete_tag(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The tags, for the shell, of the version that the words before name."""
+    """The tags of the version that the words before name."""
     given = context.params.get("version")
     # The option to complete has no value yet: click then leaves the arguments before it unread.
     version = given if given is not None else next(iter(context.args), None)
@@ -43,7 +44,7 @@ def complete_tag(context: click.Context, _: click.Parameter, incomplete: str) ->
 
 
 def complete_known_tag(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The tags that begin so, for the shell, of the newest versions: those of the artifact that is named, if one is."""
+    """The tags of the newest versions: of those of the artifact that is named, if one is."""
     given = context.params.get("name") or context.params.get("version") or next(iter(context.args), "")
     named = given.partition("@")[0]
 
@@ -55,17 +56,17 @@ def complete_known_tag(context: click.Context, _: click.Parameter, incomplete: s
 
 
 def complete_remote(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The names of remotes that begin so, for the shell."""
+    """The names of remotes."""
     return _complete(context, lambda reader: sorted(read_config(reader.path).remotes), incomplete)
 
 
 def complete_pipeline(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The pipelines of the newest runs that begin so, the latest first, for the shell."""
+    """The pipelines of the newest runs, the latest first."""
     return _complete(context, lambda reader: list(dict.fromkeys(run.name for run in _newest_runs(reader))), incomplete)
 
 
 def complete_run(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """What names a run, for the shell: the pipelines, and the ids of the newest runs, the latest first."""
+    """What names a run: the pipelines, and the ids of the newest runs, the latest first."""
     ids = _complete(context, lambda reader: [str(run.id) for run in _newest_runs(reader)], incomplete)
     return [*complete_pipeline(context, parameter, incomplete), *ids]
 

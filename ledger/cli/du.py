@@ -1,4 +1,4 @@
-"""The command that shows what versions take."""
+"""The command that shows how many bytes versions take."""
 
 from typing import TYPE_CHECKING
 

@@ -84,7 +84,7 @@ def _on_ledger(text: str, ledger: str | None) -> str:
 
 
 def _in_locale(error: LedgerError) -> str:
-    """The hint of an error; where that is about text which the locale could not read, with the way to give it."""
+    """The hint of an error; with advice on the locale, if the error is about text that the locale could not read."""
     encoding = sys.getfilesystemencoding()
     if encoding == "utf-8" or not re.search(_UNREAD, str(error)):
         return error.hint

@@ -22,7 +22,7 @@ _COMMIT_COLUMNS = {"COMMIT": "commit", "TIME": "time", "AUTHOR": "author", "SUBJ
 
 
 class PassThrough(ExampleCommand):
-    """A command whose arguments are another program's, every one of them, but for a lone ``--help``."""
+    """A command that hands all its arguments to another program, except a lone ``--help``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take all arguments as they are."""
@@ -74,7 +74,7 @@ def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     if sys.stdout is not None:  # the program may have been started without one
         sys.stdout.flush()
-    # As in a sync, what a history may bring along runs nothing, and shows no other history than there is.
+    # As in a sync: nothing that a history may bring along runs a program, or shows another history than there is.
     settings = [word for setting in HONEST_SETTINGS for word in ("-c", setting)]
     command = ["git", *settings, f"--git-dir={git_dir}", *arguments]
     try:

@@ -20,7 +20,7 @@ Shape = Mapping[str, object]
 """One thing as a JSON object; its keys are a promise (specs/command-line.md)."""
 
 _SHORT = {"id": 18, "commit": 10}
-"""How many characters of a key are enough in a table; each is accepted where the whole is."""
+"""How many characters of a key are enough in a table: commands accept so many in place of all."""
 
 _SIZES = ("size", "logical", "stored", "shared")
 _SECONDS = len("2026-11-23T10:00:00")

@@ -112,8 +112,8 @@ def run(arguments: Sequence[str]) -> int:
         except (click.Abort, KeyboardInterrupt):  # the second is pressed while click or the bar deals with the first
             return INTERRUPTED
         except Exception as error:  # noqa: BLE001  # raised again where it has no name
-            # An error of usage may come before the option is read. With any other, a `--json` that was not read is no
-            # option, but a word such as Git's.
+            # An error of usage may come before click has read the option. With any other error, a `--json` that click
+            # has not read is no option of ours, but a word for another program such as Git.
             wants_json = session.json or (isinstance(error, click.ClickException) and "--json" in arguments)
             return INTERRUPTED if was_interrupt(error) else _report(error, wants_json, session.path)
     return code if isinstance(code, int) else 0

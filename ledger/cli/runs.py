@@ -111,7 +111,7 @@ def _run_of(reader: Reader, wanted: str) -> PipelineRun:
 
 
 def _runs_of_version(wanted: str) -> str:
-    """The way to the runs of a version, if that seems to be meant."""
+    """The hint that says how to find the runs of a version, if one seems to be meant; else empty."""
     if "@" not in wanted:
         return ""
     label = shlex.quote(wanted)

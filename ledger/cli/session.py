@@ -28,7 +28,7 @@ class Session:
     json: bool = False
 
     def reader(self) -> Reader:
-        """The ledger to look into, for commands that touch no bytes: quick to start. `LedgerNotFoundError`."""
+        """The ledger to look into, for commands that touch no bytes: quick to open; raises `LedgerNotFoundError`."""
         return Reader.open(self.path)
 
     def ledger(self) -> "Ledger":

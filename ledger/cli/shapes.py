@@ -1,8 +1,8 @@
 """What artifacts, versions, commits and reports look like as JSON objects.
 
 Pure but for reading the records behind a handle. The keys are a promise (specs/command-line.md): keys are added, never
-renamed. A thing whose record is damaged is left out of a list with a warning, but for an artifact, which has more than
-that record; the others are shown.
+renamed. A list leaves out, with a warning, what has a damaged record, and shows the rest; only an artifact stays in,
+without what the record would say.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -53,7 +53,7 @@ def artifact_shape(artifact: Artifact) -> Shape:
 
 
 def _named(artifact: Artifact) -> Shape:
-    """What no record is read for. The versions are counted by the position of the latest one."""
+    """What is known of an artifact without its records; the position of the latest version counts the versions."""
     latest = artifact.latest
     return {"name": artifact.name, "latest": latest.version, "versions": latest.position}
 

@@ -1,4 +1,4 @@
-"""What a word that is no command is told: what it is called here, and which groups have a command of that name."""
+"""The answer to a word that is no command: what it is called here, and which groups have a command of that name."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

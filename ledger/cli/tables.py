@@ -37,12 +37,12 @@ class Table(NamedTuple):
 
 
 class _Stage(NamedTuple):
-    """How much gives way: characters of a time, whether people keep their addresses, the fewest of a long text."""
+    """How much gives way to fit a table."""
 
-    time: int = _SECONDS
-    has_addresses: bool = False
-    least: int | None = None
-    without: tuple[str, ...] = ()
+    time: int = _SECONDS  # characters of a time that stay
+    has_addresses: bool = False  # whether people keep their addresses
+    least: int | None = None  # characters to which a long text may be cut
+    without: tuple[str, ...] = ()  # keys of the columns left out
 
 
 _LITTLE = (*PEOPLE, "type")
@@ -94,7 +94,7 @@ def _least(key: str, size: int, stage: _Stage) -> int:
 
 
 def _widened(widths: Sequence[int], full: Sequence[int], room: int) -> list[int]:
-    """The widths with what is left of the room, bit by bit for the narrowest of those that need more."""
+    """The widths with the rest of the room dealt out, character by character, to the narrowest that needs more."""
     widened = list(widths)
     for _ in range(min(room, sum(full)) - sum(widths)):  # a terminal may say that it has any number of columns
         needy = [place for place, size in enumerate(full) if widened[place] < size]

@@ -19,7 +19,7 @@ DAMAGED = 5
 
 _PROBLEM_COLUMNS = {"VERSION": "version", "PROBLEM": "kind", "WHAT": "message"}
 _VERSIONS_SHOWN = 10
-"""Of the versions that one problem touches, so many stand in a table; JSON has all."""
+"""Most versions touched by one problem that a table names; JSON has all."""
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
