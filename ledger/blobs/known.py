@@ -181,7 +181,7 @@ class KnownChunks:
 
 
 def _warn_unless_away(message: str, error: Exception) -> None:
-    """Warn that stored chunks cannot be used, unless because their store is away, of which a warning told already."""
+    """Warn that stored chunks cannot be used, unless because their store is away, which is warned of already."""
     if not is_away(error):
         warn_user(message)
 

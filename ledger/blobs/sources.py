@@ -64,7 +64,7 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
 
 
 def read_link(link: FolderFile) -> bytes:
-    """The target of a link, as it was seen and judged; `StorageError` where it has pointed elsewhere since."""
+    """The target of a link, as it was seen and judged; `StorageError` where it no longer points there."""
     with storage_errors(link.source, "read"):
         target = os.readlink(link.source)
     if target != link.target:

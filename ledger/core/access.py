@@ -67,13 +67,13 @@ class VersionAccess:
             return self._load_stored(facts, trust=trust, mmap=mmap, data_type=data_type)
 
     def download(self, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
-        """The files of a version as one zip."""
+        """Write the files of a version into one zip; returns its path."""
         with self._naming(facts), task(f"get {facts.claim.label}", facts.manifest.content.size):
             reader = self.reader(facts)
             return download_zip(reader, path, is_wrapped=is_wrapped(facts.manifest), overwrite=overwrite)
 
     def restore(self, facts: Facts, path: str | Path, *, only: Part | None, overwrite: bool) -> Path:
-        """The files of a version as a file or folder, without what shows the value; or a part of them."""
+        """Put the files of a version, without its visualizations, at ``path``, or ``only`` a file or folder of them."""
         manifest = facts.manifest
         size = manifest.content.size if only is None else only.size
         with self._naming(facts), task(f"get {facts.claim.label}", size):
@@ -91,9 +91,9 @@ class VersionAccess:
 
     @contextmanager
     def _naming(self, facts: Facts) -> Iterator[None]:
-        """A block in which damage, or a value that cannot be made, is a version's: the error names it.
+        """A block whose errors of damage, or of a value that cannot be made, name the version.
 
-        One that names a version already is about another one, which was loaded on the way.
+        An error that names a version already is about another one, which was loaded on the way.
         """
         claim = facts.claim
         named = {"name": claim.name, "version": claim.version, "digest": facts.manifest.content.digest}
@@ -103,7 +103,7 @@ class VersionAccess:
             if "version" not in error.facts:
                 error.args = (f"{claim.label}: {error}",)
                 error.hint = error.hint.replace("NAME@VERSION", claim.label)
-                # Where a library is missing, `name` stays the name of that.
+                # If a library is missing, the fact `name` stays the library's name.
                 error.add_facts(**{"name": claim.name, **error.facts, "version": claim.version})
             raise
         except StoreLostError:
@@ -123,7 +123,7 @@ class VersionAccess:
         return StoreLostError(f"{label}: {error}", hint=error.hint, **facts)
 
     def _load_linked(self, content: Content, label: str) -> Path:
-        """Where registered data lies, checked; if that is in an object store, where a checked copy of it lies."""
+        """The path of registered data, checked; that of a checked copy if the data lies in an object store."""
         store = self._workspace.store_holding(content)
         if isinstance(store, LocalStore):
             return linked_path(store, content, label=label)
@@ -144,7 +144,7 @@ class VersionAccess:
     def _ask_trust(self, facts: Facts, what: str, *, trust: bool) -> None:
         """Deny by default: only this call's word or the local trust file lets code run."""
         claim, digest = facts.claim, facts.manifest.content.digest
-        if trust is True or self._workspace.trust.holds(digest):  # a text such as 'no' is no falsehood either
+        if trust is True or self._workspace.trust.holds(digest):  # not any true value: a text such as 'no' is one
             return
         raise UntrustedArtifactError(
             f"loading {claim.label} would run code that {facts.manifest.created_by} saved: {what} ({digest})",

@@ -1,8 +1,8 @@
 """Events on versions that are published: which version is meant, and what is recorded of it.
 
 A tag may be exclusive, as one that says which version is in use: then it is taken off the others in the same commit.
-Who has it is looked up under the ledger's lock, so that of two programs that move it the later one finds it where the
-earlier one has put it.
+Which versions have it is looked up under the ledger's lock, so that of two programs that move it the later one finds it
+where the earlier one has put it.
 """
 
 from collections.abc import Sequence
@@ -31,14 +31,14 @@ def published_claim(snapshot: Snapshot, on: Target, version: str | int | None) -
 
 
 def metadata_draft(workspace: Workspace, claim: Claim, metadata: dict[str, Any]) -> EventDraft:
-    """Metadata that are logged on a version."""
+    """The event that logs metadata on a version."""
     at, by = format_time(workspace.now()), workspace.author
     event = MetadataEvent(id=UNPLACED, created_at=at, created_by=by, metadata=encode_values(metadata))
     return EventDraft(claim=claim, verb="log metadata on", record=encode(event))
 
 
 def tags_draft(workspace: Workspace, claim: Claim, add: tuple[str, ...], remove: tuple[str, ...]) -> EventDraft:
-    """Tags that are put on a version, and others that are taken off."""
+    """The event that puts tags on a version and takes others off it."""
     at, by = format_time(workspace.now()), workspace.author
     event = TagsEvent(id=UNPLACED, created_at=at, created_by=by, add=add, remove=remove)
     return EventDraft(claim=claim, verb="tag" if add else "untag", record=encode(event))
@@ -55,7 +55,7 @@ def refuse_both(add: Sequence[str], remove: Sequence[str]) -> None:
 def tag_exclusively(
     workspace: Workspace, on: Target, version: str | int | None, *, add: tuple[str, ...], remove: tuple[str, ...]
 ) -> None:
-    """Put tags on a version and take them off all others of its name, in one commit; ``remove`` goes off it as well."""
+    """Put tags on a version and take them off all others of its name, and ``remove`` off the version, in one commit."""
     workspace.refuse_past("write")
     refuse_both(add, remove)
 
@@ -69,7 +69,7 @@ def tag_exclusively(
         others = [tags_draft(workspace, claim, (), tuple(tags)) for claim, tags in held.items() if claim != target]
         return [*others, tags_draft(workspace, target, add, remove)]
 
-    # Called once before, for its errors and to bring the catalog up to date: under the lock others have to wait.
+    # Called before that, too, to raise its errors and bring the catalog up to date while nobody waits for the lock.
     decide(workspace.history.tip())
     with durability(workspace.config.durability):
         workspace.history.publish_upon(decide, author=workspace.author, now=workspace.now())

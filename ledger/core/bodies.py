@@ -1,7 +1,7 @@
 """The body of a step, as the ledger of its run knows it.
 
-Owns which body is running, and on which ledger, so that whatever saves there says which step it is part of, and what
-loads is an input of it. What a body makes of that is told by who runs it (`ledger.runtime.context`).
+Owns which body is running, and on which ledger, so that what is saved there names the step, and what is loaded becomes
+an input of it. How a body records that, its runner says (`ledger.runtime.context`).
 """
 
 import os
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Body(Protocol):
-    """What the rest of the ledger asks a body, and lets it know."""
+    """What the rest of the ledger asks of a body, and lets it know."""
 
     def producer(self, output: str) -> Producer:
-        """How a version that is saved in the body names it."""
+        """The run and the step, as a version that is saved in the body as ``output`` names them."""
 
     def show_run(self) -> None:
         """Publish the run, which a version that is saved in the body names, unless it is published."""

@@ -20,7 +20,7 @@ class CacheHit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_cached(workspace: Workspace, key: str) -> CacheHit | None:
-    """What an earlier step gave for a cache key, if all of it can still be loaded; the newest such."""
+    """What the newest step with a cache key gave, of those whose outputs can all still be loaded; if there is one."""
     if not isinstance(key, str):
         raise ArgumentTypeError(f"a cache key is a str, got {shown_with_type(key)}")
     snapshot = workspace.snapshot()
@@ -41,7 +41,7 @@ def _readable_entries(snapshot: Snapshot, key: str) -> Iterator[CacheRecord]:
                 continue
             yield entry
     except IntegrityError:
-        return  # of older entries nothing is known any more; the next run's is newer
+        return  # older entries cannot be found any more; the next run makes a newer one
 
 
 def _present_outputs(workspace: Workspace, snapshot: Snapshot, entry: CacheRecord) -> dict[str, ArtifactVersion] | None:

@@ -61,9 +61,9 @@ def _create(
 
 @contextlib.contextmanager
 def _folder_around(path: Path) -> Iterator[None]:
-    """The folder that a path is in, made with those above it; where the block fails, those that were made go again.
+    """A block for which the folder of a path is made, with those above it; if it fails, what was made is removed again.
 
-    Only while they are empty: what somebody else has put there meanwhile stays.
+    Only empty folders are: what somebody else has put there meanwhile stays.
     """
     missing = list(itertools.takewhile(lambda folder: not is_folder(folder), path.parents))
     make_directory(path.parent)

@@ -1,4 +1,4 @@
-"""Values on their way: in the store already, and in no version yet.
+"""Values on their way: in the store already, but in no version yet.
 
 Owns what a transaction must not forget on that way: gc leaves alone what no record names yet; small objects that wait
 for each other are in the store before the commit; and this user trusts what this user saves. Makes no records:
@@ -58,7 +58,7 @@ class Deposit:
         self.check_place()
 
     def check_place(self) -> None:
-        """Raise `StorageError` where another store lies there by now, such as a backup: it lacks what was put."""
+        """Raise `StorageError` if the store was deleted, or replaced, as by a backup: it lacks what was put."""
         hold = self._hold  # which another thread may let go
         if hold is not None and not hold.is_in_place():
             url = self._workspace.store.url
@@ -69,7 +69,7 @@ class Deposit:
             )
 
     def let_go(self) -> None:
-        """Let gc at what was put: it is published, or nobody's."""
+        """Let gc remove what was put: it is published, or nobody's."""
         hold, self._hold = self._hold, None  # at once: two threads may let go
         if hold is not None:
             hold.let_go()

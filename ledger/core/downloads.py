@@ -25,8 +25,9 @@ _LEAST_SAVING = 8
 def download_zip(reader: ContentReader, path: str | Path, *, is_wrapped: bool, overwrite: bool) -> Path:
     """Write every file of a content into a zip, byte for byte; it appears under its name only when it is whole.
 
-    Whoever unpacks it makes its links, unjudged: so they are judged here, as restoring does. ``is_wrapped`` says that
-    all paths begin with the name of the one file or folder that was saved, which no link may leave.
+    Programs that unpack it make its links without judging them: so they are judged here, as restoring does.
+    ``is_wrapped`` says that all paths begin with the name of the one file or folder that was saved, which no link may
+    leave.
     """
     target = given_path(path, "the path of a zip")
     _refuse_other_than_zip(target, str(path))
@@ -72,7 +73,7 @@ def _write_zip(reader: ContentReader, path: Path) -> None:
                 _add(archive, reader, entry)
             archive.close()
         except BaseException:
-            archive.fp = None  # nothing more is written: to close what broke off in a file is an error of its own
+            archive.fp = None  # so nothing more is written: to close it in the middle of a file would be another error
             raise
         # Before it is renamed: otherwise a power cut could leave the name without the bytes.
         file.flush()
@@ -96,7 +97,7 @@ def _add(archive: "zipfile.ZipFile", reader: ContentReader, entry: FileEntry) ->
 
 
 def _shrinks(source: BinaryIO, size: int) -> bool:
-    """Whether compressing a file saves an eighth of it, as is asked of chunks; it is left at its beginning."""
+    """Whether compressing a file saves an eighth of it, as is asked of chunks; leaves the file at its beginning."""
     import zlib
 
     if size <= _SAMPLE:

@@ -52,9 +52,9 @@ class SavingFiles:
     def collect(self) -> None:
         """Take what lies in the local folders into the content."""
         if self._folder is not None:
-            with storage_errors(self._folder, "list"):  # what saves a value may have put something else there
+            with storage_errors(self._folder, "list"):  # the materializer may have put something else in its place
                 is_filled = any(self._folder.iterdir())
-            # A folder that was only asked for to name a stream after it is not one of the value.
+            # A materializer may ask for a folder only to name a stream after it: then the value has no folder.
             if is_filled:
                 self._writer.add_folder(self._prefix.rstrip("/"), self._folder)
         for child in self._below:
@@ -67,7 +67,7 @@ class SavingFiles:
         for child in self._below:
             child.clean()
 
-    # What only a value that is loaded has.
+    # What is of use only while a value is loaded.
 
     def local(self, path: str) -> BinaryIO:
         """Refuse: what is being saved goes into the store as a stream."""
@@ -95,7 +95,7 @@ class ContentPaths:
         return path in self._places
 
     def below(self, prefix: str) -> list[str]:
-        """Those that begin with a prefix."""
+        """The paths that begin with a prefix, in the order of the content."""
         length = len(prefix)
         first = bisect_left(self._sorted, prefix, key=lambda path: path[:length])
         end = bisect_right(self._sorted, prefix, key=lambda path: path[:length])
@@ -149,7 +149,7 @@ class LoadingFiles:
         return self._local_of(self._full(path))
 
     def paths(self) -> tuple[str, ...]:
-        """The files there are, relative to here."""
+        """The paths of the files, relative to the sub folder."""
         return tuple(path.removeprefix(self._prefix) for path in self._all.below(self._prefix))
 
     def drop_folder(self) -> None:
@@ -162,7 +162,7 @@ class LoadingFiles:
         """Raise `UntrustedArtifactError` unless this user trusts the content."""
         self._ask(what)
 
-    # What only a value that is saved has.
+    # What is of use only while a value is saved.
 
     def add(self, path: str, source: Path) -> None:
         """Refuse: a stored content takes nothing more."""

@@ -1,7 +1,7 @@
 """What a check has found so far: problems of records, faults of the history, faults of the store.
 
-Each fault is noted once, by where it is: the first word on it stands. Whom it touches is not known here (`touching`),
-nor what is to be checked (`verifying`).
+Each fault is noted once, by its place: what was noted first stays. Knows neither which versions a fault touches
+(`touching`) nor what is to be checked (`verifying`).
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -34,13 +34,13 @@ class Findings:
 
     @property
     def git(self) -> tuple[GitFault, ...]:
-        """The faults of the files, refs, commits and objects of the history, each once."""
+        """The faults of the history, each once: an object's is left out where a file's covers it."""
         faults = self._git.values()
         in_files = {id for fault in faults if not _is_of_object(fault) for id in fault.objects}
         return tuple(fault for fault in faults if not (_is_of_object(fault) and fault.objects <= in_files))
 
     def problems(self, touched: Mapping[str, list[str]], *, without: Container[str]) -> tuple[Problem, ...]:
-        """Everything that is wrong, but for objects of the store that are in ``without``.
+        """Everything that is wrong, except with the objects of the store that are in ``without``.
 
         ``touched`` are the versions that the fault of each place touches.
         """
@@ -52,7 +52,7 @@ class Findings:
         )
 
     def add(self, problem: Problem) -> None:
-        """Note what is wrong and touches nothing but what it names."""
+        """Note a problem that touches nothing but what it names."""
         self._problems.append(problem)
 
     def note(self, faults: Iterable[Fault | None]) -> None:
@@ -68,7 +68,7 @@ class Findings:
                 self._git.setdefault(fault.where, fault)
 
     def note_error(self, label: str, error: LedgerError) -> None:
-        """Note an error as what it says is wrong with a version or an artifact; raises one that has judged nothing."""
+        """Note what an error says is wrong with a version or an artifact; raises one that says nothing about it."""
         self._note_error(label, error, versions_among([label]))
 
     def note_error_at(self, place: str, error: LedgerError) -> None:
@@ -91,5 +91,5 @@ class Findings:
 
 
 def _is_of_object(fault: GitFault) -> bool:
-    """Whether a fault is what a reader of an object met, and not of the file that holds it."""
+    """Whether a fault is that of an object which somebody read, and not of the file that holds it."""
     return fault.where.startswith("object ")

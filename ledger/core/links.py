@@ -1,7 +1,7 @@
 """The links of a version: none leads out of what was saved.
 
-Writers refuse such links, but a version may come from anybody. Whatever hands links out asks here first, and a check
-of the ledger does, so that it calls nothing sound that cannot be restored.
+Writers refuse links that do, but a version may come from anybody. Whatever hands links out asks here first. So does a
+check of the ledger, which would otherwise call sound what cannot be restored.
 """
 
 from collections.abc import Sequence
@@ -42,4 +42,4 @@ def check_links(store: Store, manifest: Manifest, *, label: str) -> None:
         raise_if_inconclusive(error)
         if "link" in error.facts:
             raise
-        # An object that is missing or damaged is a fault of its own, which is told elsewhere.
+        # An object that is missing or damaged is a fault of its own, which is reported elsewhere.

@@ -31,13 +31,13 @@ def local_path(uri: str | Path, *, store: str) -> Path:
 
 
 def key_below(uri: str | Path, *, store: str) -> str:
-    """The path below the root of the store at the URL ``store`` that a URL names, in which nothing is decoded.
+    """The path that a URL names below ``store``, the URL of the store; nothing in it is decoded.
 
     Raises `OutsideStoreError` for any other place.
     """
     text = given_text(uri, _WHAT)
     if not text.startswith(f"{store}/"):
-        # pathlib makes one of the two slashes of a URL, and the URL of a store is kept without its user.
+        # pathlib leaves one of the two slashes of a URL, and the URL of a store is kept without its user.
         text = re.sub(r"^([a-z0-9+]+):/(?!/)", r"\1://", text)
         text = re.sub(r"^([a-z0-9+]+://)[^/]*@", r"\1", text)
     if not text.startswith(f"{store}/"):

@@ -99,7 +99,7 @@ class MappedCopies:
         return CacheUsage(len(copies), sum(copy.size for copy in copies))
 
     def trim(self, *, keep: str = "") -> None:
-        """Remove what died half-made, and the copies used longest ago until the rest fits; ``keep`` stays."""
+        """Remove what dead processes left, and the copies used longest ago until the rest fits; ``keep`` stays."""
         self._remove_abandoned()
         copies = self._copies()
         total = sum(copy.size for copy in copies)
@@ -120,7 +120,7 @@ class MappedCopies:
         return usage
 
     def _prepare(self) -> bool:
-        """Make the folder and close it to others; says whether it is this user's at all."""
+        """Make the folder and close it to others; says whether it is this user's, and so could be closed."""
         for folder in self.folder.parents[:2]:  # in the ledger directory
             refuse_linked(folder)
         make_directory(self.folder)
@@ -174,7 +174,7 @@ def _is_abandoned(staging: Path) -> bool:
 
 
 def _is_own_folder(folder: Path) -> bool:
-    """Whether a folder is this user's and no link to another one, of which nothing may be removed."""
+    """Whether a folder is this user's, and no link: what one leads to may not be removed."""
     status = os.lstat(folder)
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
@@ -194,7 +194,7 @@ def _open_sealed(entry: Path) -> BinaryIO | None:
         if is_sound:
             os.utime(entry / _SEAL)  # when it was used last
     except OSError:
-        is_sound = False  # as above
+        is_sound = False  # as above, another copy is made
     if not is_sound:
         copy.close()
         return None
@@ -204,7 +204,7 @@ def _open_sealed(entry: Path) -> BinaryIO | None:
 def _open_private(path: Path) -> BinaryIO:
     """Open a file that is this user's, and that others may not write; raises plain ``OSError``."""
     descriptor = os.open(path, READ_ONLY | os.O_NOFOLLOW)
-    # The open file is asked: the path may lead elsewhere by now.
+    # The open file is asked: its path may lead elsewhere meanwhile.
     if not is_private(os.fstat(descriptor)):
         os.close(descriptor)
         raise PermissionError(errno.EPERM, "not this user's alone", str(path))
@@ -229,7 +229,7 @@ def _make(entry: Path, reader: ContentReader, path: str) -> BinaryIO:
 
 
 def _write(path: Path, windows: Iterator[memoryview]) -> BinaryIO:
-    """Write a file that nobody may write again, durably; gives that file, and not what has its name by then."""
+    """Write a file that nobody may write again, durably; gives the very file, whatever its path leads to later."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     file = open(os.open(path, flags, stat.S_IRUSR), "rb")  # noqa: SIM115  # the caller's
     hold_open_file(file.fileno())

@@ -36,7 +36,7 @@ def needed_objects(workspace: Workspace) -> Needed:
     """
     tip = workspace.history.tip()
     stretches: dict[str, set[tuple[int, int]]] = {}
-    seen: set[Content] = set()  # of two with one digest, one may say what is not so, and name other objects
+    seen: set[Content] = set()  # and no digests: two contents with one digest may name other objects
     with_tables: dict[str, Content] = {}
     for label, content in _contents(workspace, tip):
         if isinstance(content, LedgerError):
@@ -55,7 +55,7 @@ def needed_objects(workspace: Workspace) -> Needed:
 
 
 def needed_since(workspace: Workspace, before: CommitId, after: CommitId) -> set[str]:
-    """The keys of the objects that versions need which one commit has and an earlier one lacks."""
+    """The keys of the objects that those versions need which the commit ``after`` has and ``before`` lacks."""
     snapshot = workspace.history.snapshot(after)
     claims = gained(workspace.history, before, after).values()
     return needed_by(workspace, (workspace.facts(snapshot, claim).manifest.content for claim in claims))

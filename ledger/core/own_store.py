@@ -23,6 +23,7 @@ from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, Config
 from ledger.notices import warn_user
 
 _OF_OBJECTS = r"[0-9a-f]{2}|[0-9a-f]{62}|tmp_.*"  # compiled by `re` when it is first used
+"""The names of objects, of the folders that they lie in, and of temporary files."""
 
 
 def check_own_store(store: Store, ledger_dir: Path, config: Config) -> None:
@@ -81,7 +82,7 @@ def _is_inside(config: Config) -> bool:
 
 
 def _remake(path: Path, *, id: str) -> None:
-    """Make the store inside a ledger directory again, under the id that it had; several processes may at once."""
+    """Make the store inside a ledger directory again, under its old id; several processes may do so at once."""
     store = path / DEFAULT_STORE
     if mode_of(store, follow=False):
         create_store(str(store), id=id)
@@ -91,7 +92,7 @@ def _remake(path: Path, *, id: str) -> None:
         create_store(str(staging), id=id)
         with storage_errors(store, "make"):
             try:
-                os.rename(staging, store)  # whole: an empty folder there would be the place of a disk that is away
+                os.rename(staging, store)  # whole, as an empty folder there would mean a disk that is away
             except OSError:
                 if not store.is_dir():
                     raise

@@ -1,7 +1,7 @@
 """Versions on their way: what a transaction has stored and will publish when it ends.
 
-Owns their order, that of their ids, and that no name and version is taken twice. Gives out no numbers: they come with
-the commit (`history.placing`).
+Owns that they stand in the order of their ids, and that no name and version is taken twice. Gives out no numbers: they
+come with the commit (`history.placing`).
 """
 
 from collections.abc import Iterator
@@ -109,7 +109,7 @@ class PendingVersions:
             )
 
     def find(self, name_or_id: str | UUID, version: str | int | None) -> PendingVersion | None:
-        """The one of a name or an id; by a name alone the last of it, the latest to be."""
+        """The version of a name or an id; by a name alone its last one, which will be the latest when published."""
         given, text = split_label(str(name_or_id), version)
         by_id = self._by_id.get(given.lower())
         if by_id is None:

@@ -1,4 +1,4 @@
-"""Why bytes that are in no store that was asked may be with a remote all the same: an error for each reason."""
+"""Errors that say why bytes may be with a remote although no store that was asked has them, one for each reason."""
 
 import shlex
 from pathlib import Path

@@ -1,12 +1,12 @@
 """The stores of a ledger's remotes, behind its own: what others saved is read where they put it.
 
-There are three ways to look behind the own store, which differ in what one of these means that is away:
+There are three ways to look behind the own store, which differ in what happens where a remote's store is away:
 
     behind              to read: an error, if none of the others has what is sought
     holding             to find linked data, which lies whole in one store: the same
-    optionally_behind   to save: it has nothing, for a while and with a warning, as bytes can be stored again
+    optionally_behind   to save: it counts as empty, for a while and with a warning, as bytes can be stored again
 
-Who reads is told that bytes are missing only where all these could be asked, which `check` finds out. Knows the
+Readers learn that bytes are missing only if all these stores could be asked, which `check` finds out. Knows the
 settings of the remotes and which stores are noted; never asks the own store.
 """
 
@@ -58,7 +58,7 @@ class RemoteStores:
     """Where the bytes are that the remotes in some settings have published; each store is opened when it is needed.
 
     ``has_published`` says whether a remote of some name is known to hold anything. ``forget`` is called where a path
-    leads to another store than it did at first, or a store can be opened: whoever keeps these makes new ones.
+    leads to another store than at first, or a store can be opened that could not: whoever keeps these makes new ones.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class RemoteStores:
         return FallbackStore(own, self.stores, self.check, tries_all=True) if self._config.remotes else own
 
     def optionally_behind(self, own: Store) -> Store:
-        """A store, and these behind it as a save needs them: asked once, and done without where they are away."""
+        """A store, and these behind it as a save needs them: asked once, and done without while they are away."""
         return FallbackStore(own, self._optional) if self._optional else own
 
     def holding(self, own: Store, content: Content) -> Store | None:
@@ -96,7 +96,8 @@ class RemoteStores:
     def check(self) -> None:
         """Raise `StoreUnavailableError` where what is missing may be in one of these all the same.
 
-        Another store than is noted is in its place, or none, or it cannot be looked at, or nobody has said where it is.
+        It may be if another store than the noted one is in its place, or none, or if it cannot be looked at, or if
+        nobody has said where it is.
         """
         remotes = self._config.remotes.items()
         try:
@@ -136,7 +137,7 @@ class RemoteStores:
             return open_store(url, cache=self._cache)
 
     def _open_after_all(self, url: str) -> Store:
-        """A store that could not be opened at first; who asks for the stores from now on gets it as it is."""
+        """Open a store that could not be opened at first; whoever asks for the stores from now on gets it itself."""
         store = self._open_as_it_is(url)
         self._forget()
         return store

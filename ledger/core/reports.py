@@ -55,5 +55,5 @@ def problem_at(kind: FaultKind, where: str, message: str, touched: Mapping[str, 
 
 
 def versions_among(labels: Iterable[str]) -> tuple[str, ...]:
-    """Those of some labels of versions and names of artifacts that are of versions: no name holds an ``@``."""
+    """The labels of versions among labels and names of artifacts: no name holds an ``@``."""
     return tuple(label for label in labels if "@" in label)

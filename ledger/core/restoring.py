@@ -1,8 +1,8 @@
 """The files of a version as a file or a folder of the user's.
 
-A version whose files are one file becomes that file; any other, a link, and a folder with one file, becomes a folder
-that appears when it is complete. What shows a value is no part of it and stays behind.
-Nothing is loaded, so nothing of the version runs.
+A version that is one file becomes that file. Any other one, also a link or a folder with one file, becomes a folder
+that appears when it is complete. Visualizations are no part of the value and are left out. Nothing is loaded, so
+nothing of the version runs.
 """
 
 import os
@@ -95,7 +95,7 @@ def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overw
     with storage_errors(target, "write"), folder_beside(parent / target.name) as folder:
         restored = Path(folder, "files")
         reader.restore(restored, paths=[file.path])
-        settle_files([restored / file.path], [])  # first: a file that it replaces is lost with the renaming
+        settle_files([restored / file.path], [])  # before the renaming, by which a file that is replaced is lost
         take_name(restored / file.path, target, overwrite=overwrite)
     return target
 

@@ -1,8 +1,8 @@
 """From a value to a draft: everything that is checked and made durable before anything is published.
 
-The steps, in order: check every argument; refuse a version that exists; write the value's
-files into the store; gather metadata; build the manifest. Bytes are durable before the
-draft exists, but for small ones that the transaction puts together before its commit.
+The steps, in order: check every argument; refuse a version that exists; write the value's files into the store; gather
+metadata; build the manifest. Bytes are durable before the draft exists, except small objects that the transaction puts
+at the same time before its commit.
 """
 
 import datetime as dt
@@ -103,7 +103,7 @@ def check_metadata(metadata: object) -> dict[str, Any]:
 
 
 def check_logged(metadata: object) -> dict[str, Any]:
-    """The metadata that a call is about, as `check_metadata` gives it; ``None`` is none of it."""
+    """The metadata that a call is about, as `check_metadata` gives it, but ``None`` is refused."""
     return _within_limits(normalise_given(metadata))
 
 
@@ -144,7 +144,7 @@ def store_value(writer: ContentWriter, value: object, options: Options) -> tuple
 
 
 def _with_visualizations_there(saved: SavedValue, writer: ContentWriter) -> SavedValue:
-    """What a materializer says of a value, without visualizations that it names and has not written."""
+    """What a materializer says of a value, without visualizations that it names but has not written."""
     if not saved.visualizations:
         return saved
     there = {file.path for file in writer.files}

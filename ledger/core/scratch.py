@@ -16,7 +16,7 @@ def fresh_folder() -> Path:
 
 
 _scratches: dict[int, str] = {}
-"""For each process, because a fork has its parent's."""
+"""The folder of each process: a fork still has the entry of its parent."""
 
 
 def _scratch() -> str:

@@ -103,7 +103,7 @@ def add_remote(workspace: Workspace, name: str, url: str, store: str | None = No
 
 
 def _note_store_of_origin(path: Path, settings: RemoteConfig) -> str:
-    """Note the store of a new clone's remote, or say why it cannot be read; then the first upload notes it."""
+    """Note the store of a new clone's remote; gives the reason if it cannot be read, and the first upload notes it."""
     where = store_of_remote(path, settings)
     if not where:
         return "nobody has said where they lie"
@@ -162,7 +162,7 @@ def _settings_of(workspace: Workspace, name: str) -> RemoteConfig:
 
 @contextmanager
 def _collisions_told(remote: Remote) -> Iterator[None]:
-    """A block that merges: names that differ only in case can be neither merged nor changed here any more."""
+    """A block that merges; for names that differ only in case, which cannot be merged, the error says how to go on."""
     try:
         yield
     except NameCollisionError as error:
@@ -176,7 +176,7 @@ def _collisions_told(remote: Remote) -> Iterator[None]:
 
 
 class _Rounds:
-    """What the rounds of one sync have come to: it plans anew where others were faster."""
+    """What the rounds of one sync have come to; it begins another round where others were faster."""
 
     def __init__(self) -> None:
         self.adopted: list[SyncPlan] = []
@@ -184,7 +184,7 @@ class _Rounds:
         self.pushed: dict[str, Claim] = {}
         self.other_pushed: frozenset[tuple[str, ...]] = frozenset()
         self.own_records: frozenset[tuple[str, ...]] = frozenset()
-        """Those of this sync's own merges, which are no news to either side."""
+        """The records that this sync's own merges made, which are no news to either side."""
 
     def note_made(self, plan: SyncPlan) -> None:
         """Note a plan, whatever becomes of it: its merge may have made records."""
@@ -201,7 +201,7 @@ class _Rounds:
 
 
 def _report(rounds: _Rounds) -> SyncReport:
-    """What all rounds come to together, the last of which has adopted its plan."""
+    """What all rounds come to together; the last one has adopted its plan."""
     other_fetched = frozenset[tuple[str, ...]]().union(*(plan.other_fetched for plan in rounds.adopted))
     fetched = {claim.id: claim for plan in rounds.adopted for claim in plan.fetched}
     moved: dict[str, tuple[Claim, Claim]] = {}

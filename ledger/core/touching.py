@@ -16,7 +16,7 @@ from ledger.system_errors import raise_if_inconclusive
 def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[str, Content | LedgerError]]:
     """Every version's label with its content, or with the error of reading it.
 
-    An artifact that cannot be listed stands there by its name, with the error.
+    For an artifact whose versions cannot be listed, its name comes with the error.
     """
     try:
         names = snapshot.artifact_names()
@@ -28,7 +28,7 @@ def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[st
         try:
             for claim in snapshot.claims(name):
                 try:
-                    snapshot.claim_of(name, claim.version)  # its pointer may be what cannot be read
+                    snapshot.claim_of(name, claim.version)  # raises where its pointer cannot be read
                     yield claim.label, workspace.facts(snapshot, claim).manifest.content
                 except LedgerError as error:
                     raise_if_inconclusive(error)
@@ -41,7 +41,7 @@ def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[st
 def touched_contents(
     workspace: Workspace, snapshot: Snapshot, stores: Store, faults: Mapping[str, Fault]
 ) -> Iterator[tuple[str, Content]]:
-    """Each content that needs a damaged part of the store, once, with a version of it; as far as records can be read.
+    """Each content that needs a damaged part of the store, once, with a version's label, as far as records tell.
 
     ``faults`` are by the key of the object that has them.
     """
@@ -61,9 +61,9 @@ def touched_versions(
     faults: Mapping[str, Fault],
     by_object: Mapping[str, str],
 ) -> tuple[dict[str, list[str]], bool]:
-    """The versions that each fault touches, by where it is; and whether every version says what it needs.
+    """The versions that each fault touches, by the place of the fault; and whether every version says what it needs.
 
-    ``faults`` are those of the store, by key; ``by_object`` says of Git's damaged objects where their fault is.
+    ``faults`` are those of the store, by key; ``by_object`` gives the place of the fault of each damaged object of Git.
     """
     touched: dict[str, list[str]] = {}
     is_readable = True

@@ -1,7 +1,7 @@
 """Many records, one commit: the only way anything is written.
 
-A transaction makes bytes durable as it goes, small ones together, and publishes all its records at the end, or
-none. A single save is a transaction of one.
+A transaction makes bytes durable as it goes, many small objects at the same time, and publishes all its records at the
+end, or none. A single save is a transaction of one.
 """
 
 import itertools
@@ -169,10 +169,10 @@ class Transaction:
         return self._add_pending(request, IN_PLACE, content)
 
     def log_metadata(self, metadata: Mapping[str, Any], on: Target, version: str | int | None = None) -> None:
-        """Log metadata, a dict of plain values, on a version that is published or saved just here.
+        """Log metadata, a dict of plain values, on a version that is published, or was saved in this transaction.
 
-        ``on`` is a name, an id or a handle; without a ``version`` a name means the latest, which may be one that was
-        saved just here. Raises `MetadataError`, and what `Ledger.get` raises for a version that does not exist.
+        ``on`` is a name, an id or a handle; without a ``version`` a name means the latest, which may be one of this
+        transaction. Raises `MetadataError`, and what `Ledger.get` raises for a version that does not exist.
         """
         values = check_logged(metadata)
         target = self._target(on, version)
@@ -251,7 +251,7 @@ class Transaction:
                     self._body.note_saved(handle)
 
     def _show_run(self) -> None:
-        """Publish the run first: whoever gets the versions from a remote would look in vain for what made them."""
+        """Publish the run before its versions: else others who get these would look in vain for what made them."""
         if self._body is not None and any(pending.request.save_type in _BY_HAND for pending in self._pending):
             self._body.show_run()
 
@@ -322,7 +322,7 @@ class Transaction:
             self._pending.refuse_twice(request)
 
     def _target(self, on: Target, version: str | int | None) -> PendingVersion | Claim:
-        """What is meant: a version that this transaction will publish, or the claim of one that was published."""
+        """The version that is meant: one that this transaction will publish, or the claim of a published one."""
         self._refuse_late()
         if isinstance(on, PendingVersion):
             if on not in self._pending:

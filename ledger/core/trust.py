@@ -1,7 +1,7 @@
 """Which contents this user lets run code: the local trust file.
 
-One content digest per line, in the user's state directory, outside every ledger. Written
-when this user saves such a value, or says so. No environment variable and no file of a
+One content digest per line, in the user's state directory, outside every ledger. A line is added when this user saves a
+value that runs code when it is loaded, or says that a version is trusted. No environment variable and no file of a
 ledger grants trust; the digest covers every byte that would run.
 """
 
@@ -20,14 +20,14 @@ class TrustFile:
     """The digests that one user trusts on one machine."""
 
     _only_here: ClassVar[set[tuple[Path, Digest]]] = set()
-    """What this process trusts of a file in which that could not be noted, whichever ledgers it opens."""
+    """What this process trusts besides in all its ledgers, with the path of the file that could not be written."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
 
     @property
     def path(self) -> Path:
-        """Where it is for whoever the environment says that the user is by now."""
+        """Where the file is, for the user whom the environment names at this moment."""
         return users_folder(self._environment, "XDG_STATE_HOME", ".local/state") / "ledger" / "trust"
 
     def holds(self, digest: Digest) -> bool:
@@ -58,7 +58,7 @@ class TrustFile:
             descriptor = os.open(self.path, os.O_APPEND | os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:
                 size = os.fstat(descriptor).st_size
-                # A full disk or a power cut may have left half a line, of which this is no part.
+                # A full disk or a power cut may have left half a line, which must not become one with this one.
                 is_begun = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
                 write_all(descriptor, b"\n" + line if is_begun else line)
                 sync_file(descriptor)

@@ -116,7 +116,7 @@ class _Upload:
         return [(claim, self._workspace.facts(snapshot, claim).manifest.content) for claim in claims]
 
     def _stored_here(self, claims: Iterable[Claim]) -> _Contents:
-        """Those of some versions whose bytes lie in this ledger's own store."""
+        """The contents of those of some versions whose bytes lie in this ledger's own store."""
         contents = self._contents(claims)
         there = are_present(self._workspace.store, (content for _, content in contents))
         return [found for found, is_there in zip(contents, there, strict=True) if is_there]
@@ -130,7 +130,7 @@ class _Upload:
         return self._workspace.history.snapshot(self._plan.tip)
 
     def _look_at(self, target: Store, *, is_new: bool) -> None:
-        """Where nothing is to be put, note a store in a folder, or warn that it is not the one that was noted."""
+        """If nothing is to be put, note a store in a folder, or warn that it is not the one that was noted."""
         if not isinstance(target, LocalStore):
             return  # it may be far away, or not let this user in, and nothing is asked of it
         try:
@@ -166,11 +166,11 @@ class _Upload:
                 )
 
     def _copy(self, new: _Contents, old: _Contents, target: Store) -> None:
-        """Put versions there: ``new`` ones wherever their bytes lie, of ``old`` ones what lies here."""
+        """Put bytes into ``target``: of ``new`` versions from wherever they lie, of ``old`` ones what lies here."""
         workspace, size = self._workspace, sum(content.size for _, content in (*new, *old))
         copier = Copier(target, sound=self._sound)
         with ExitStack() as reading, task(f"sync {self._plan.remote.name}", size):
-            reading.callback(workspace.hold_store().let_go)  # what is read goes nowhere else meanwhile
+            reading.callback(workspace.hold_store().let_go)  # gc leaves alone what is read
             copies_of_new = (Copied(workspace.store_holding(content), content, claim.label) for claim, content in new)
             copier.copy_all(copies_of_new, refused=_refuse)
             copies_of_old = (Copied(workspace.store, content, claim.label) for claim, content in old)
@@ -178,7 +178,7 @@ class _Upload:
 
 
 def _refuse(error: LedgerError) -> None:
-    """Publish nothing, since a version may not be left out of what is built on it; say how it gets its bytes back."""
+    """End the sync, since what others build on a version may not lack it; say how the version gets its bytes back."""
     # A hint that knows more stays, as where a path is closed or something else lies in the remote's store.
     if error.hint in (IntegrityError.usual_hint, CHANGED_IN_PLACE):
         error.hint = _BRING_BACK
@@ -186,5 +186,5 @@ def _refuse(error: LedgerError) -> None:
 
 
 def _warn_not_put(target: Store, error: LedgerError) -> None:
-    """Say of a version that is published already why it is not put: that keeps nothing else from being so."""
+    """Warn why the bytes of a version that is published already are not put; those of the others are."""
     warn_user(f"not put into {target.url}: {error}")

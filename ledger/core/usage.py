@@ -103,7 +103,7 @@ def _artifact(name: str, versions: Sequence[VersionUsage], share: Share) -> Arti
 
 
 def _warn(claims: Sequence[Claim], reason: str) -> None:
-    """One warning for all versions with one reason: a store that is away may be that of thousands."""
+    """Warn once of all versions that have one reason: a store that is away may be the reason for thousands."""
     more = len(claims) - 1
     others = f" and {more} more version{'s' if more > 1 else ''} are" if more else " is"
     warn_user(f"{claims[0].label}{others} left out: {reason}")

@@ -50,7 +50,7 @@ from ledger.system_errors import raise_if_inconclusive
 
 PieceKind = Literal["git file", "commit", "branch", "records", "artifact", "object"]
 
-_LEFT_SECONDS = 86_400.0
+_LEFT_SECONDS = 86_400.0  # after which no writer is at work on a temporary file any more
 
 
 class Piece(NamedTuple):
@@ -61,7 +61,7 @@ class Piece(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Its place among the pieces when they are gone through in turns: by chance, and always the same."""
+        """What orders the pieces where each check does a part of them: as if by chance, but always the same."""
         return hashlib.sha256(f"{self.kind} {self.name}".encode()).hexdigest()
 
 
@@ -111,7 +111,7 @@ class Check:
         return pieces
 
     def run(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        """Check pieces in order, objects last and on all cores; gives each when it is done, and all are at the end."""
+        """Check pieces in order, but objects last and on all cores; gives each piece when it is done."""
         pieces = list(pieces)
         waiting = [piece for piece in pieces if piece.kind == "object"]
         self._versions.awaited = frozenset(piece.name for piece in waiting)
@@ -152,7 +152,7 @@ class Check:
         )
 
     def touched_contents(self) -> Iterator[tuple[str, Content]]:
-        """Each content that a fault of the store touches, once, with a version of it; as far as records can be read."""
+        """Each content that a fault of the store touches, once, with a version's label, as far as records tell."""
         if self._snapshot is not None:
             yield from touched_contents(self._workspace, self._snapshot, self._stores, self.found.store)
 
@@ -208,7 +208,7 @@ class Check:
             self.found.note_error_at("/".join(place), error)
 
     def _check_objects(self, pieces: list[Piece]) -> Iterator[Piece]:
-        """Read objects of the store on all cores; those that nothing names are no problem, whatever they hold."""
+        """Read objects of the store on all cores; one that is missing and that no version names is no fault."""
         by_key = {piece.name: piece for piece in pieces}
         for done in check_objects(self._store, by_key):
             self._objects += 1
@@ -219,7 +219,7 @@ class Check:
             yield by_key[done.key]
 
     def _touched(self) -> tuple[dict[str, list[str]], bool]:
-        """The versions that each fault touches, by where it is; and whether every version says what it needs."""
+        """The versions that each fault touches, by its place; and whether every version says what it needs."""
         if self._snapshot is None:
             return {}, False
         by_object = {id: fault.where for fault in self.found.git for id in fault.objects}

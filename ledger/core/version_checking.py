@@ -47,13 +47,13 @@ class VersionCheck:
         self.count = 0
         """How many versions were checked."""
         self.named: dict[str, int | None] = {}
-        """The objects that those need, chunks with the plain size that the first manifest gives them."""
+        """The objects that these need, chunks with the plain size that the first manifest gives them."""
         self.hides_needs = False
         """Whether damage hides what one of them needs, so that more may be needed than is named."""
         self.awaited: frozenset[str] = frozenset()
-        """The objects that are read after these versions; of others, in a part of a check, no size would be known."""
-        self._other_sizes: dict[str, set[int]] = {}  # that later manifests give chunks
-        self._elsewhere: set[str] = set()  # those that were not listed and not looked for yet
+        """The objects that the caller reads afterwards; other chunks are read in `finish`, to learn their sizes."""
+        self._other_sizes: dict[str, set[int]] = {}  # other plain sizes that later manifests give chunks
+        self._elsewhere: set[str] = set()  # objects that `finish` has still to look for or to read
         self._with_tables: dict[tuple[bytes, int, int | None, bool], tuple[bool, str | None]] = {}
         """What was found of contents that have a table, by what a manifest says of them."""
         self._whole: set[Content] = set()  # of registered data, whose files were read
@@ -91,7 +91,7 @@ class VersionCheck:
         return done.fault or missized(self._stores, done.key, done.plain, said)
 
     def _check_id(self, claim: Claim) -> None:
-        id = bytes.fromhex(undashed(claim.id))  # of a million versions there are a million
+        id = bytes.fromhex(undashed(claim.id))  # the shortest form, as there may be a million
         if id in self._ids:
             error = FormatError(f"{claim.label} has the id {claim.id}, which another version has too")
             self._found.note_error(claim.label, error)
@@ -108,8 +108,8 @@ class VersionCheck:
             return
         content = manifest.content
         if not self._is_whole(claim, content):
-            # The fault is told already; what the content names is needed all the same.
-            self._name(self._needs_of(content).stretches, {})
+            # The fault is noted already; what the content names is needed all the same.
+            self._note_needed(self._needs_of(content).stretches, {})
             return
         has_links, contradiction = self._check_content_once(content)
         try:
@@ -135,8 +135,8 @@ class VersionCheck:
         needs = self._needs_of(content)
         sizes = sizes_of(content)
         unsized = sizes.keys() - self.awaited if self._deep else set[str]()
-        named = self._name(needs.stretches, sizes)
-        self._elsewhere |= {key for key in named if key in unsized or key not in self._listed}
+        new = self._note_needed(needs.stretches, sizes)
+        self._elsewhere |= {key for key in new if key in unsized or key not in self._listed}
         self._found.note([needs.fault])
         if self._deep and needs.fault is None:
             self._found.note([check_table(self._stores, content)])
@@ -147,7 +147,7 @@ class VersionCheck:
         self.hides_needs |= needs.fault is not None
         return needs
 
-    def _name(self, keys: Iterable[str], sizes: Mapping[str, int]) -> set[str]:
+    def _note_needed(self, keys: Iterable[str], sizes: Mapping[str, int]) -> set[str]:
         """Note which objects a content needs; gives those that no other needed, and chunks that had another size."""
         new: set[str] = set()
         for key in keys:
@@ -161,7 +161,7 @@ class VersionCheck:
         return new
 
     def _is_whole(self, claim: Claim, content: Content) -> bool:
-        """Whether what stands in the manifest agrees, and registered data is whole; notes what is wrong."""
+        """Whether the parts of a manifest agree, and registered data is whole; notes what is wrong."""
         if content.linked is not None:
             return self._is_linked_whole(claim, content)
         try:
@@ -183,7 +183,7 @@ class VersionCheck:
             elif not is_present(store, content):
                 message = f"its files ({content.linked}) are not in {store.url}"
                 self._found.add(Problem(kind="missing", label=claim.label, message=message, versions=(claim.label,)))
-                return True  # of what lists it nothing is known yet
+                return True  # the table that lists its files is still to be checked
         except LedgerError as error:
             self._found.note_error(claim.label, error)
             return False

@@ -144,11 +144,11 @@ class Workspace(View):
         return is_present(self.store_holding(content) if is_linked else self.stores_for_saving(), content)
 
     def read_any_store(self) -> None:
-        """Use the store that is there from now on, whichever it is: for a check that says what it lacks."""
+        """From now on use the store that is there, whichever it is: for a check that says what it lacks."""
         self.store = self.unchecked_store()
 
     def store_mismatch(self) -> StoreMismatchError | None:
-        """What is wrong with the place of the store by now, as where its disk went; ``None`` if nothing can be told."""
+        """What is wrong with the place of the store now, such as a disk that is gone; ``None`` if nothing is known."""
         try:
             check_own_store(open_store(store_url(self.path, self.config), attempts=1), self.path, self.config)
         except StoreMismatchError as error:
@@ -169,7 +169,7 @@ class Workspace(View):
         return self._stores.remotes.optionally_behind(self.store_for_writing())
 
     def hold_store(self) -> Hold:
-        """Keep maintenance from removing objects of the store for as long as this is held; only folders can be."""
+        """Keep maintenance from removing objects of the store while this is held; only a store in a folder can be."""
         self._follow_settings()
         self.bring_back_store()
         return hold(self.store, timeout=self.config.lock_timeout)
@@ -197,7 +197,7 @@ class Workspace(View):
 
 
 class _Stores:
-    """The stores that depend on a ledger's remotes, each once it is needed; others where the remotes change."""
+    """The stores that depend on a ledger's remotes, each made when it is needed, and anew when these change."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
