@@ -1,10 +1,9 @@
 """What a path of the file system means: an artifact, a version, and a path in it.
 
-Pure. A name may hold ``/`` and a path in a version may hold ``@``, so which artifacts there are
-decides (specs/access.md, 1): the name is what stands before the first ``@``, if that is an artifact's name;
-otherwise it is the longest beginning of the path that is one. Only in names is anything
-percent-encoded, because fsspec takes ``::`` for a chain of file systems, and no name
-holds a ``%``; a path in a version is taken as it stands.
+Pure. A name may hold ``/`` and a path in a version may hold ``@``, so the artifacts that there are decide
+(specs/access.md, 1): the name is what stands before the first ``@``, if that is an artifact's name; otherwise it is the
+longest beginning of the path that is one. Only names are percent-encoded, because fsspec takes ``::`` for a chain of
+file systems, and no name holds a ``%``; a path in a version is taken as it stands.
 """
 
 from collections.abc import Callable, Iterable
@@ -37,7 +36,7 @@ def parse_address(text: str, is_artifact: Callable[[str], bool]) -> Address | No
 
 
 def names_below(text: str, names: Iterable[str]) -> list[str]:
-    """The paths, each once, that lead one step on from a path to names that begin with it; sorted as the names are."""
+    """The paths one step below a path that lead to names of artifacts, each once, in the order of the names."""
     prefix = f"{text}/" if text else ""
     start = unquote(prefix)
     below = (name.removeprefix(start) for name in names if name.startswith(start))

@@ -1,7 +1,7 @@
-"""An open file of a version, with what fsspec expects of its files beside reading.
+"""An open file of a version, with what fsspec expects of its files besides reading.
 
-A buffered reader that knows its size. fsspec's own caches reach its bytes another way: through the attribute ``cache``,
-which keeps blocks and fetches those that it lacks.
+A buffered reader that knows its size. A cache of fsspec that is set as its attribute ``cache`` comes between it and its
+bytes: it keeps blocks, and fetches those that it lacks.
 """
 
 import io
@@ -112,7 +112,7 @@ class OpenedFile(io.BufferedReader):
 
     @property
     def cache(self) -> Blocks | None:
-        """The cache of fsspec by way of which the file is read."""
+        """The cache of fsspec through which the file is read, if there is one."""
         return self._bytes.cache
 
     @cache.setter
@@ -135,6 +135,7 @@ class OpenedFile(io.BufferedReader):
             return read(asked)
 
     def _fetch_range(self, start: int, stop: int) -> bytes:
+        """The bytes from ``start`` to ``stop``, for a cache of fsspec; the position stays where it is."""
         file = self._bytes.file
         at = file.tell()
         file.seek(start)

@@ -1,9 +1,9 @@
 """The file system itself, as fsspec asks for it.
 
-Looks up what a path means at every call, so that ``ledger://iris/…`` is always the latest version; what
-it keeps is the folders of versions, which never change. Files come from `ArtifactVersion.open`: seekable,
-each chunk fetched when it is touched and checked before it is handed out. Threads may share one; a
-process that is handed one opens the same ledger for itself.
+Looks up what a path means at every call, so that ``ledger://iris/…`` is always the latest version; it keeps only the
+folders of versions, which never change. Files come from `ArtifactVersion.open`: seekable, each chunk fetched when it is
+touched and checked before it is handed out. Threads may share a file system; a process that is handed one opens the
+same ledger for itself.
 """
 
 import os
@@ -32,11 +32,11 @@ from ledger.records import FileEntry
 Info = dict[str, Any]
 """What fsspec calls the details of a path."""
 
-_KEPT = 64
+_KEPT = 64  # versions whose folders are kept
 
 
 class _OneForEachPlace(type(AbstractFileSystem)):  # type: ignore[misc]  # fsspec has no types
-    """Makes the path absolute before fsspec looks for an instance with equal options: it keeps them."""
+    """Makes the path absolute before fsspec looks among the instances that it keeps for one with equal options."""
 
     def __call__(cls, ledger_dir: str | os.PathLike[str] | None = None, **options: Any) -> Any:
         if ledger_dir is not None:
@@ -114,9 +114,10 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         is_below: bool = False,
         **options: Any,
     ) -> Iterator[Any]:
-        """A folder and those in it, as fsspec walks. A link to a folder is among them, but is not gone through.
+        """A folder and those in it, as fsspec walks. A link to a folder is listed, but not entered.
 
-        It may lead to where it lies, and what is behind it has a place of its own. Only an absence is omitted.
+        It may lead back to where it lies, and what is behind it has a place of its own. Of errors, only an absence is
+        omitted.
         """
         if is_below and self.info(path).get("islink"):
             return
@@ -131,7 +132,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         withdirs: bool = False,  # noqa: FBT001, FBT002
         **options: Any,
     ) -> Any:
-        """The bytes of the files below a path, or of each; what the listings say, where fsspec asks about each file."""
+        """The bytes of the files below a path, or of each, from the listings: fsspec would ask about each file."""
         found = self.find(path, maxdepth=maxdepth, withdirs=withdirs, detail=True, **options)
         sizes = {name: (info or self.info(name))["size"] for name, info in found.items()}  # of a file alone it is empty
         return sum(sizes.values()) if total else sizes
@@ -145,7 +146,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         return self._type(path) == "file"
 
     def isdir(self, path: str) -> bool:
-        """Whether there is a version, a folder of one, or a beginning of names at a path."""
+        """Whether there is a version or a folder of one at a path, or names of artifacts begin with it."""
         return self._type(path) == "directory"
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
@@ -217,7 +218,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         return kept
 
     def _version_info(self, asked: str, address: Address | None) -> Info:
-        """A whole version, or what the names of artifacts begin with."""
+        """A whole version, or a path that names of artifacts begin with."""
         if address is not None:
             version, _ = self._folders_of(address)
             return _folder(asked) | _facts(version)
@@ -226,7 +227,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         return _folder(asked)
 
     def _found(self, name: str, version: ArtifactVersion, folders: VersionFolders, path: str) -> Info:
-        """What is at a place of a version, a link followed; ``name`` is what it is asked for by."""
+        """What is at a path of a version, with links followed; ``name`` is the path by which it was asked for."""
         goal = folders.follow(path)
         file = folders.file(goal)
         if file is None and folders.children(goal) is None:
@@ -287,7 +288,7 @@ def _made_again(path: str, options: dict[str, Any]) -> LedgerFileSystem:
 
 
 def _tell_damage(error: OSError) -> None:
-    """What a walk does with an error: what is damaged is not called absent."""
+    """Let a walk omit what is absent, but nothing that is damaged."""
     if not isinstance(error, PathNotFoundError):
         raise error
 
@@ -303,5 +304,5 @@ def _folder(name: str) -> Info:
 
 
 def _facts(version: ArtifactVersion) -> Info:
-    """What every path of a version has in common; fsspec tells changes by it."""
+    """What all paths of a version have in common, by which fsspec tells changes."""
     return {"created": version.created_at, "version": version.claim.label, "id": str(version.id)}

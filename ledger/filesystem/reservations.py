@@ -1,12 +1,13 @@
-"""Which thread a file is reserved for, of those that share it.
+"""Which of the threads that share a file it is reserved for.
 
-duckdb seeks and reads in two calls, from several threads in one file. So a thread that has sought its place reads there
-before another one seeks. Whoever calls in order notices nothing: a read begins where the file stands, whoever sought
-that place. A thread that seeks and does not read keeps others waiting for a moment only. They wait several times and
-briefly, so that a thread that could not run, because another one held the interpreter, gets its turn in between.
+duckdb seeks and reads in two calls, from several threads in one file. So a seek reserves the file for its thread, which
+reads at its place before another one seeks. Calls in order notice nothing: a read begins at the file's position,
+whichever thread went there. A thread that seeks and does not read keeps others waiting for a moment only. They wait
+several times and briefly, so that a thread that could not run, because another one held the interpreter, gets its turn
+in between.
 
-Arrow asks for the size of a file by going to its end and back, in a thread that does not read then. Who has gone back
-to where the file stood is waited for a few times only.
+Arrow finds the size of a file by going to its end and back, in a thread that does not read then. So a thread that has
+gone back to where the file was is waited for a few times only.
 """
 
 import threading
@@ -30,7 +31,7 @@ class Reservation:
 
     @property
     def is_free(self) -> bool:
-        """Whether no thread has sought its place without having read there."""
+        """Whether the file is reserved for no thread."""
         return self._owner is None
 
     def seek(self, tell: Callable[[], int], seek: Callable[[], int]) -> int:
@@ -46,7 +47,7 @@ class Reservation:
         if not is_new and place == self._stood_at:
             with self._changed:
                 self._is_back = True
-                self._changed.notify_all()  # those that wait begin to count anew
+                self._changed.notify_all()  # those that wait begin to count their waits anew
         return place
 
     def _wait(self, own: int) -> None:
@@ -57,7 +58,10 @@ class Reservation:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """A block that reads, and ends the reservation, also that of a thread that has sought and does not read."""
+        """A block that reads, and ends this thread's reservation at its end.
+
+        The reservation of another thread, which has sought but does not read, ends at its beginning.
+        """
         own = threading.get_ident()
         with self._changed:
             if self._owner == own:
