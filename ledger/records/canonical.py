@@ -67,8 +67,9 @@ def decode(data: bytes, shape: type[Shape], *, where: str) -> Shape:
         raise FormatError(f"{where}: {len(data)} bytes, over the limit of {RECORD_LIMIT}", where=where)
     value = _parse(data, where)
     _check_format(value, where)
-    if msgspec.json.format(_encoder.encode(value), indent=2) != data:
-        raise FormatError(f"{where}: not in canonical form: {_first_difference(value, data)}", where=where)
+    expected = msgspec.json.format(_encoder.encode(value), indent=2)
+    if expected != data:
+        raise FormatError(f"{where}: not in canonical form: {_first_difference(expected, data)}", where=where)
     return _shaped(value, shape, where)
 
 
@@ -151,9 +152,8 @@ def _shaped(value: Any, shape: type[Shape], where: str) -> Shape:
     return shaped
 
 
-def _first_difference(value: object, data: bytes) -> str:
-    """Where ``data`` first differs from the canonical form of ``value``, which was decoded from it."""
-    expected = msgspec.json.format(_encoder.encode(value), indent=2)
+def _first_difference(expected: bytes, data: bytes) -> str:
+    """Where the bytes of a record first differ from its canonical form, and how."""
     pairs = enumerate(zip(expected, data, strict=False))
     at = next((index for index, (left, right) in pairs if left != right), min(len(expected), len(data)))
     return f"at byte {at} expected {expected[at : at + 16]!r}, got {data[at : at + 16]!r}"
