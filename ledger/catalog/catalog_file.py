@@ -173,9 +173,10 @@ def _is_to_be_rewritten(catalog: Catalog, new: int) -> bool:
     """
     sizes = [segment.lines for segment in catalog.segments]
     taken = _count_to_take(sizes, new)
+    together = new + sum(sizes[len(sizes) - taken :])
     live = sum(segment.end - segment.start for segment in catalog.segments)
     dead = catalog.segments[-1].end - live
-    return taken == len(sizes) or new + sum(sizes[-taken:] if taken else []) > RUN_LINES or dead > live + _SPARE_BYTES
+    return taken == len(sizes) or together > RUN_LINES or dead > live + _SPARE_BYTES
 
 
 def _read(source: ReadAt, size: int) -> Catalog:
