@@ -32,7 +32,7 @@ _LEFT = b"was"
 
 
 class HeldLock:
-    """A lock that this process holds until the ``with`` block ends, or until this object is garbage.
+    """A lock that this process holds until the ``with`` block ends, or until nothing refers to this object any more.
 
     The holder's name stands in the file meanwhile. ``holder_died`` says whether the last holder surely died while
     holding the lock, in which case it may have left its work half-done.

@@ -16,7 +16,7 @@ from ledger.ids import EventId, VersionId
 from ledger.records import FORMAT, Name, VersionString
 
 UNPLACED = EventId("00000000-0000-7000-8000-000000000000")
-"""The id of an event in its draft; when it is placed, it gets one that sorts after those of the events before it."""
+"""The id of an event in its draft; when it is placed, it gets one that sorts after those of the version's events."""
 
 
 class VersionDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="version"):

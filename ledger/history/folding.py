@@ -45,7 +45,7 @@ UNLIMITED = 1 << 60
 _LEAST_ENTRY = 64
 """A shorter entry is not worth a delta."""
 
-_BASES = 64  # objects at hand that deltas are being made against
+_BASES = 64  # most objects that are kept to make deltas against
 
 
 class OldPackDamage(Exception):  # noqa: N818  # caught where the fold is planned anew without the pack

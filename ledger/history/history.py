@@ -191,7 +191,7 @@ class History:
             return self._publish_alone(lambda base: _publication(decide(base), author, now))
 
     def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
-        """Publish a commit that was made from ``expected``, durably, if the branch is there; says whether it was."""
+        """Durably publish a commit made from ``expected`` if the branch is still there; says whether it was."""
         with self.exclusively():
             return self.move_exclusively(commit, expected=expected)
 

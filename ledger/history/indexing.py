@@ -125,7 +125,7 @@ def _index_of(path: Path) -> bytes | None:
 
 @contextlib.contextmanager
 def _closing(pack: "PackData") -> Iterator["PackData"]:
-    """A block at whose end a pack is closed; an interrupt, whose frames hold the pack's bytes, comes out as it is."""
+    """A block at whose end a pack is closed; an interrupt, whose frames hold the pack's bytes, is raised as it is."""
     try:
         yield pack
     finally:

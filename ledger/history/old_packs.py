@@ -123,7 +123,7 @@ class Entries:
         return self.starts[-1]
 
     def pack_of(self, row: int) -> int:
-        """Which pack the entry of a row is of."""
+        """The number of the pack that the entry of a row is of."""
         return bisect_right(self.starts, row) - 1
 
     def row_of(self, name: bytes, stop: int | None = None) -> int | None:
@@ -188,7 +188,7 @@ def _open(base: Path, names: Collection[str]) -> OldPack | None:
             old = OldPack(base)
             return old if is_sound(base) and len(old) > 0 and old.offsets[0] == PACK_HEAD else None
         except (FileNotFoundError, PackDamage):
-            return None  # gone by now, or damaged: reading what is in it says so, folding it would not help
+            return None  # gone, or damaged: whoever reads it reports that, and folding it would not help
 
 
 def is_others_keep(base: Path) -> bool:

@@ -72,7 +72,7 @@ class Packs:
         return None
 
     def read_from_new(self, id: ObjectId, damage: Damage) -> RawObject | None:
-        """As `read`, after a look which packs there are now."""
+        """As `read`, after looking which packs there are now."""
         # A pack that was just listed may be gone when it is opened, its objects in one that was not there yet.
         for _ in range(_RESCANS):
             has_changed = self._scan()

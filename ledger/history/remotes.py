@@ -90,8 +90,8 @@ def path_in(url: str) -> str:
 def remote_url(git_dir: Path, remote: str) -> str | None:
     """The URL of a remote in Git's own configuration, without user or password, or ``None`` where there is none.
 
-    Files that the configuration includes are not read: a ledger may come from anybody, and name any file. Raises
-    `ConfigError` for a configuration that Git could not read either.
+    Files that the configuration includes are not read: a ledger may come from anybody, and its configuration may name
+    any file. Raises `ConfigError` for a configuration that Git could not read either.
     """
     from dulwich.config import ConfigFile
 

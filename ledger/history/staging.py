@@ -199,7 +199,7 @@ class StagingArea:
         return plan is not None and plan.id == fold.plan.id
 
     def advance(self, fold: StagedFold, most: int) -> StagedFold | None:
-        """Do the next step, of ``most`` entries or some parts of the index; gives the fold to go on with, if any.
+        """Do the next step, of ``most`` entries or some parts of the index; returns the fold to go on with, if any.
 
         If one of its packs is damaged, that is a new fold without that pack; if one is gone, there is none.
         """

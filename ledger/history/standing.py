@@ -75,7 +75,7 @@ def order_problem(claim: Claim, before: Claim | None) -> str | None:
 
 
 def lookup_problems(snapshot: Snapshot, claim: Claim) -> Iterator[str]:
-    """Why a look-up does not give a version: it has no manifest, or its version string leads elsewhere."""
+    """Why a look-up does not find a version: it has no manifest, or its version string leads elsewhere."""
     if layout.MANIFEST not in snapshot.folders.names(claim.path):
         yield "it has no manifest"
     if snapshot.claim_of(claim.name, claim.version) != claim:

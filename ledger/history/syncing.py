@@ -4,8 +4,8 @@ The steps of specs/sharing.md, 2; whoever drives them uploads bytes between the 
 
 1. `plan_sync`: fetch and check what the remote holds; decide which commit both are to hold;
 2. `push_plan`: ask the remote to move forward to it, never by force, and look whether it did;
-3. `adopt_plan`: move the branch here to it by compare-and-swap; if somebody saved here meanwhile, `join_plan` moves
-   the branch to a merge instead, of what was saved behind that commit.
+3. `adopt_plan`: move the branch here to it by compare-and-swap; if somebody saved here meanwhile, `join_plan` merges
+   that behind the commit and moves the branch to the merge.
 
 A step that finds that somebody was faster says so, and the caller plans anew. A crash between
 the steps loses nothing: the next plan starts from what is there.
@@ -103,7 +103,7 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
 
 
 def adopt_plan(history: History, plan: SyncPlan) -> bool:
-    """Move the branch here to the plan's commit, durably; ``False`` if somebody saved here meanwhile."""
+    """Move the branch here to the plan's commit, durably; ``False`` if somebody else was faster."""
     if plan.tip == plan.local:
         history.settle()
         return True

@@ -204,7 +204,7 @@ class Queue:
         try:
             return names_in(self._folder)
         except StorageError:
-            return []  # such as another user's folder: who waits there gets the lock in time
+            return []  # such as another user's folder: whoever waits there gets the lock in time
 
     def _look_at(self, ticket: Path) -> Waiter | None:
         """A publication that can be taken up, or ``None``: then its writer, if it lives, gets the lock in time."""
