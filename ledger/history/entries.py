@@ -31,7 +31,7 @@ MOST_STORED = 1 << 14
 
 _STORED = b"\x78\x01\x01"  # the head of a zlib stream, RFC 1950, and that of its only block, RFC 1951
 _TOO_SHORT = 48
-"""Most bytes of a delta that is not worth compressing: mostly a tree's, it is one id above all, which does not shrink."""
+"""Most bytes of a delta that is not worth compressing: it is mostly an id of a tree, which does not shrink."""
 
 _LONGEST_HEAD = 64
 """More bytes than kind, size and base can take: numbers of over 20 bytes are damage."""
