@@ -4,6 +4,7 @@ import datetime as dt
 import time
 import uuid
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,21 @@ def test_a_tag_that_finds_nothing_is_told(
             look_up(wanted, **given)
         assert error is type(raised.value)
         assert all(each in str(raised.value) for each in named)
+
+
+class Stage(StrEnum):
+    """Stages of a model, as a program may name its tags."""
+
+    LIVE = "u"
+    OLD = "v"
+
+
+def test_a_tag_of_a_subclass_is_its_text(client: Client) -> None:
+    """A member of an enumeration finds what its text finds, and an error says that text."""
+    assert "three" == load_artifact("x", tag=Stage.LIVE)
+    with pytest.raises(VersionNotFoundError, match="the tag 'v'") as raised:
+        load_artifact("x", tag=Stage.OLD)
+    assert str is type(raised.value.facts["tag"])
 
 
 @pytest.mark.parametrize("as_id", [lambda id: id, str, lambda id: str(id)[:30]], ids=["uuid", "text", "prefix"])

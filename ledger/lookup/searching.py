@@ -95,14 +95,14 @@ def find_version(
     """
     if tag is None:
         return resolve(snapshot, wanted, version)
-    name, wanted_tag = check_tagged(wanted, version, tag)
+    name, tag = check_tagged(wanted, version, tag)
     artifact = resolve(snapshot, name).name
     if artifact != name:
         raise ArgumentError(
-            f"the id {shown(name)} was given, and the tag {shown(tag)} as well",
+            f"the id {shown(name)} was given, and the tag {tag!r} as well",
             hint="give the artifact's name with the tag: an id names one version",
         )
-    tagged = Search(name=artifact, version=None, wanted=wanted_tag, limit=1, skips_damaged=False)
+    tagged = Search(name=artifact, version=None, wanted=Filter(tags=(tag,)), limit=1, skips_damaged=False)
     for claim in _found(view, snapshot, tagged):
         return claim
     raise VersionNotFoundError(
@@ -113,17 +113,18 @@ def find_version(
     )
 
 
-def check_tagged(wanted: object, version: str | int | None, tag: object) -> tuple[str, Filter]:
-    """The name and the filter of a look-up by tag; raises where they, or a version beside them, make no sense."""
+def check_tagged(wanted: object, version: str | int | None, tag: object) -> tuple[str, str]:
+    """The name and the tag of a look-up by tag; raises where they, or a version beside them, make no sense."""
     if not isinstance(tag, str):
         raise ArgumentTypeError(f"a version is found by one tag, a str, got {shown_with_type(tag)}")
+    [text] = check_tags([tag])
     name, own = split_label(check_wanted(wanted), version)
     if own is not None:
         raise ArgumentError(
-            f"version {shown(own)} of {shown(name)} was given, and the tag {shown(tag)} as well",
+            f"version {shown(own)} of {shown(name)} was given, and the tag {text!r} as well",
             hint="give one of them: either names one version",
         )
-    return name, make_filter(tag=tag)
+    return name, text
 
 
 def search_versions(

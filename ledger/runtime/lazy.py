@@ -164,6 +164,6 @@ def lazy_lookup(wanted: str | UUID, version: str | int | None, tag: str | None) 
     if version is not None:
         label += f" version {version_text(version)!r}"
     if tag is not None:
-        check_tagged(wanted, version, tag)
+        _, tag = check_tagged(wanted, version, tag)
         label += f" with the tag {tag!r}"
     return LazyVersion(FromLookup(wanted=wanted, version=version, tag=tag), label)
