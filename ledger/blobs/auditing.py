@@ -98,13 +98,14 @@ def _absence(store: Store, key: str) -> Fault | None:
 
 
 def _check_each(store: Store, keys: Iterable[str], threads: int | None) -> Iterator[Checked]:
-    found: dict[str, list[Fault]] = {}
-    read: dict[str, int] = {}
-    for done in in_order(operator.call, _work(store, keys), threads=threads):
-        found.setdefault(done.key, []).extend(done.faults)
-        read[done.key] = read.get(done.key, 0) + done.size
+    faults: list[Fault] = []
+    size = 0
+    for done in in_order(operator.call, _work(store, keys), threads=threads):  # the parts of an object in a row
+        faults += done.faults
+        size += done.size
         if done.is_last:
-            yield Checked(done.key, _together(found.pop(done.key)), read.pop(done.key), done.plain)
+            yield Checked(done.key, _together(faults), size, done.plain)
+            faults, size = [], 0
 
 
 class _Done(NamedTuple):

@@ -239,10 +239,8 @@ def _scan(path: str) -> list[FolderFile]:
 
 def _settle(store: LocalStore, found: Sequence[FolderFile]) -> None:
     """Make durable what is going to be registered: the program that wrote it has probably not done so."""
-    places = [Path(file.source) for file in found]
-    files = [place for place, file in zip(places, found, strict=True) if file.kind in ("file", "executable")]
-    empty = [place for place, file in zip(places, found, strict=True) if file.kind == "directory"]
-    lowest = {*empty, *(place.parent for place in places)}
+    files = [Path(file.source) for file in found if file.kind in ("file", "executable")]
+    lowest = {Path(file.source if file.kind == "directory" else file.folder) for file in found}
     above = {folder for low in lowest for folder in (low, *low.parents) if folder.is_relative_to(store.root)}
     settle_files(files, sorted(above, reverse=True))
 
