@@ -65,8 +65,8 @@ def running() -> Running | None:
 
 def running_body(path: Path) -> Body | None:
     """The body that is running on the ledger at a path; ``None`` for another ledger, which its run does not record."""
-    now = running()
-    return now.body if now is not None and _is_same(now.ledger.path, path) else None
+    current = running()
+    return current.body if current is not None and _is_same(current.ledger.path, path) else None
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -27,8 +27,8 @@ _USER = ("HOME", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_CONFIG_GLOBAL", "XD
 
 def ledger_for_reading() -> Ledger:
     """The default ledger; raises `LedgerNotFoundError` with the command that makes one."""
-    if (now := running()) is not None:
-        return now.ledger
+    if (current := running()) is not None:
+        return current.ledger
     path = find_ledger(os.environ)
     if path is None:
         raise none_found(os.environ)
@@ -40,8 +40,8 @@ def ledger_for_writing() -> Ledger:
 
     Raises `LedgerExistsError` where something else has its place.
     """
-    if (now := running()) is not None:
-        return now.ledger
+    if (current := running()) is not None:
+        return current.ledger
     path = find_ledger(os.environ)
     if path is None:
         return _opened(_make())

@@ -190,13 +190,13 @@ class Check:
             case "branch":
                 self.found.note_git(check_nothing_taken_back(self._history))
             case "records":
-                self._check_records(self._read(), tuple(filter(None, piece.name.split("/"))))
+                self._check_records(self._records(), tuple(filter(None, piece.name.split("/"))))
             case "artifact":
-                self._versions.check(self._read(), Name(piece.name))
+                self._versions.check(self._records(), Name(piece.name))
             case "object":
                 raise AssertionError("objects are read together, by `_check_objects`")
 
-    def _read(self) -> Snapshot:
+    def _records(self) -> Snapshot:
         assert self._snapshot is not None, "without records there are no pieces of them"
         return self._snapshot
 
