@@ -116,7 +116,11 @@ def extend(catalog: Catalog, changes: Iterable[LineChange], commit: str) -> Exte
 
 
 def write_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineChange], commit: str) -> None:
-    """Write a catalog with changes anew; it appears whole or not at all. At most `RUN_LINES` changes are in memory."""
+    """Write a catalog with changes anew; it appears whole or not at all.
+
+    At most `RUN_LINES` changes are in memory: each run of so many becomes a segment of a scratch file, and all are
+    merged.
+    """
     refuse_linked(path.parent)
     make_directory(path.parent)
     remove_abandoned(path.parent, _TEMPORARY, seconds=_ABANDONED_SECONDS)
