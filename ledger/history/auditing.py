@@ -181,6 +181,7 @@ def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
 
 
 def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:
+    """Every commit that some refs lead to, each once, as far as commits can be read."""
     waiting = sorted(set(_commits_behind(history, set(tips))))
     seen = set(waiting)
     while waiting:

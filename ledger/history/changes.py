@@ -63,6 +63,7 @@ class _Artifact:
         self._order_after = _AFTER_ALL
 
     def changes(self, before: Entry | None, after: Entry | None) -> Iterator[ClaimChange]:
+        """The changes between two folders of the artifact, through both levels of pages (`layout.page_of`)."""
         highs = [pair for pair in self._pairs(before, after) if layout.is_page(pair[0])]
         for (_, *high), is_oldest in self._needed(highs, is_oldest=True):
             for (_, *low), _ in self._needed(self._pairs(*high), is_oldest=is_oldest):

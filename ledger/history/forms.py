@@ -112,6 +112,7 @@ def names_beginning(data: bytes, start: str) -> list[str]:
     sound = 0  # up to here the bytes are whole entries
     at = data.find(wanted)
     while at >= 0:
+        # The text may stand in an id or another name. It begins a name if a mode and whole entries precede it.
         for head in (at - len(DIRECTORY), at - len(_FILE)):
             if head >= sound and data[head:at] in (DIRECTORY, _FILE) and _WHOLE_TREE.fullmatch(data, sound, head):
                 found.append(data[at + 1 : data.index(b"\0", at)].decode())

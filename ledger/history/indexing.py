@@ -80,6 +80,7 @@ def _has_sound_index(base: Path) -> bool:
 
 
 def _restore(folder: Path, stem: str) -> bool:
+    """Make the index of a pack again, its name not yet durable; says whether it was made."""
     if stat.S_ISDIR(mode_of(folder / f"{stem}.idx", follow=False)) and not _remove_empty(folder / f"{stem}.idx"):
         return False  # nothing can be put in its place before a repair has moved it
     index = _index_of(folder / f"{stem}.pack")

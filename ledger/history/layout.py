@@ -29,8 +29,8 @@ EVENTS = "events"
 
 MAX_POSITION = 99_999_999
 _PAGE = 100
-_CLAIM_FILE_DEPTH = 7
-_POINTER_DEPTH = 6
+_CLAIM_FILE_DEPTH = 7  # segments of the path of a manifest or event
+_POINTER_DEPTH = 6  # segments of the path of a pointer
 
 _CLAIM = re.compile(r"([0-9]{8})~([A-Za-z0-9_.+-]{1,100})~(0|[1-9][0-9]{0,8})~([0-9a-f]{32})")
 _POINTER = re.compile(r"([A-Za-z0-9_.+-]{1,100})~([1-9][0-9]{0,7})~([0-9a-f]{32})")

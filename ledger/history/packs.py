@@ -38,11 +38,11 @@ class Packs:
         # Replaced, never changed, so that readers need no lock.
         self._packs: Mapping[str, PackFile] = {}
         self._by_age: Sequence[tuple[str, PackFile]] = ()
-        self._found_in: dict[ObjectId, str] = {}
+        self._found_in: dict[ObjectId, str] = {}  # the pack of each tree that was read
         self._bases = RecentObjects(_BASES_BYTES)
         self._counts: Mapping[str, int] = {}
         self._scanned = False
-        self._judged: int | None = None
+        self._judged: int | None = None  # when the folder had last changed as its indexes were judged
         self._guard = ThreadLock()
         self._judging = ThreadLock()
 

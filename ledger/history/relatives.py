@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Iterator
 from ledger.history.forms import DIRECTORY, raw_entries
 
 _ARTIFACTS = b"artifacts"
-_NAME_AT = 2
-_MOST_KEPT = 64
-_SPECIAL = (b"version.json", b"run.json", b"end.json")
+_NAME_AT = 2  # where in its path a file below ``artifacts`` has the artifact's name
+_MOST_KEPT = 64  # trees of the newest state
+_SPECIAL = (b"version.json", b"run.json", b"end.json")  # names that are kinds of their own
 
 Segments = tuple[bytes, ...]
 """A path in a tree, by the bytes of the names."""

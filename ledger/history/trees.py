@@ -165,6 +165,7 @@ class GrowingTree:
         return folder
 
     def _write(self, folder: "_Folder", base: ObjectId | None, new: dict[ObjectId, RawObject]) -> ObjectId:
+        """As `write`, for one folder, which is added to the committed tree ``base``; returns the id of its new tree."""
         before = self._objects.get(base, TREE) if base is not None else b""
         files = {name: Entry(is_directory=False, id=add_object(new, BLOB, data)) for name, data in folder.files.items()}
         folders: dict[str, Entry] = {}
