@@ -26,7 +26,10 @@ Digest = NewType("Digest", str)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
-_UUID7_RANDOM_BITS = 74
+_RANDOM_BITS = 74  # of a UUIDv7, in two parts: 12 in the middle and the lowest 62
+_RANDOM = (1 << _RANDOM_BITS) - 1
+_LOWEST = (1 << 62) - 1
+_TIME = (1 << 48) - 1
 
 
 def digest_of(data: bytes | bytearray | memoryview) -> Digest:
@@ -77,8 +80,8 @@ def new_uuid(time_ms: int, *, after: str | None = None) -> str:
     the next count in 12 of its bits: so it hardly runs ahead of ids that others make later. Its random bits keep apart
     the ids that two clones make after the same event.
     """
-    random = int.from_bytes(os.urandom(10), "big") & ((1 << _UUID7_RANDOM_BITS) - 1)
-    number = _uuid7(max(0, time_ms) & ((1 << 48) - 1), random)
+    random = int.from_bytes(os.urandom(10), "big") & _RANDOM
+    number = _uuid7(max(0, time_ms) & _TIME, random)
     if after is not None:
         previous = uuid.UUID(after)
         if number <= previous.int:
@@ -91,35 +94,35 @@ def derived_uuid(seed: bytes, *, after: str) -> str:
 
     Whoever derives an id from the same seed and the same predecessor gets the same one.
     """
-    random = int.from_bytes(hashlib.sha256(seed).digest()[:10]) & ((1 << _UUID7_RANDOM_BITS) - 1)
+    random = int.from_bytes(hashlib.sha256(seed).digest()[:10]) & _RANDOM
     return str(uuid.UUID(int=_following(uuid.UUID(after), random)))
 
 
 def _uuid7(time_ms: int, random: int) -> int:
     """Lay out 48 bits of time, the version, 12 random bits, the variant and 62 random bits."""
-    high, low = random >> 62, random & ((1 << 62) - 1)
+    high, low = random >> 62, random & _LOWEST
     return time_ms << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low
 
 
 def _above(previous: uuid.UUID, random: int) -> int:
     """A UUIDv7 above another: of its millisecond, where there is room, with the next count in the first random bits."""
-    count = (previous.int >> 64) + 1 & 0xFFF  # wraps round to 0, and is then below the other
-    number = _uuid7(previous.int >> 80, count << 62 | random & ((1 << 62) - 1))
+    count = ((previous.int >> 64) + 1) & 0xFFF  # wraps round to 0, and is then below the other
+    number = _uuid7(previous.int >> 80, count << 62 | (random & _LOWEST))
     return number if number > previous.int else _following(previous, random)
 
 
 def _following(previous: uuid.UUID, random: int) -> int:
     """A UUIDv7 of the millisecond after another's; where that was the last millisecond there is, the next UUIDv7."""
-    number = _uuid7((previous.int >> 80) + 1 & ((1 << 48) - 1), random)
+    number = _uuid7(((previous.int >> 80) + 1) & _TIME, random)
     return number if number > previous.int else _successor(previous)
 
 
 def _successor(previous: uuid.UUID) -> int:
     """The next UUIDv7 above another, counting in its time and random bits."""
     time_ms = previous.int >> 80
-    high = previous.int >> 64 & 0xFFF
-    low = previous.int & ((1 << 62) - 1)
-    count = (time_ms << _UUID7_RANDOM_BITS | high << 62 | low) + 1
-    number = _uuid7(count >> _UUID7_RANDOM_BITS & ((1 << 48) - 1), count & ((1 << _UUID7_RANDOM_BITS) - 1))
+    high = (previous.int >> 64) & 0xFFF
+    low = previous.int & _LOWEST
+    count = (time_ms << _RANDOM_BITS | high << 62 | low) + 1
+    number = _uuid7((count >> _RANDOM_BITS) & _TIME, count & _RANDOM)
     # A UUID of another version, which somebody else made, may still be larger: then take the next millisecond.
-    return number if number > previous.int else _uuid7(time_ms + 1 & ((1 << 48) - 1), 0)
+    return number if number > previous.int else _uuid7((time_ms + 1) & _TIME, 0)
