@@ -24,9 +24,8 @@ Chunk = tuple[Digest, int]
 Stretch = tuple[int, int]
 """The first byte of a part of a file, and the one behind its last."""
 
-_Piece = tuple[int, Digest, int]  # where a chunk begins, as seen from the beginning of a file, and the chunk
-_Pieces = tuple[_Piece, ...]
-_Held = tuple[FileEntry, _Pieces | None]
+_Placed = tuple[int, Digest, int]  # where a chunk begins, as seen from the beginning of a file, and the chunk
+_Held = tuple[FileEntry, tuple[_Placed, ...] | None]  # a file, and the chunks that hold it where they are known
 
 _path = attrgetter("path")
 
@@ -76,12 +75,13 @@ def depend_on_chunks(changes: Sequence[FileChange]) -> bool:
 def compare_files(old: Listed, new: Listed) -> FilesDiff:
     """What became of the files of a content in a new one with another digest."""
     before, after = ({file.path: file for file in side.files} for side in (old, new))
-    pieces, new_pieces = _pieces(old), _pieces(new)
+    chunks, new_chunks = _chunks_by_path(old), _chunks_by_path(new)
     are_cut_alike = (old.content.linked is None) == (new.content.linked is None)
     kept = before.keys() & after.keys()
     changes: list[FileChange] = []
     for path in kept:
-        one, other, held, new_held = before[path], after[path], pieces.get(path, ()), new_pieces.get(path, ())
+        one, other = before[path], after[path]
+        held, new_held = chunks.get(path, ()), new_chunks.get(path, ())
         if (one.kind, one.size) != (other.kind, other.size):
             changes.append(FileChange(path, "changed", one, other))
         elif held != new_held or (one.size and not held):
@@ -92,18 +92,19 @@ def compare_files(old: Listed, new: Listed) -> FilesDiff:
         # The contents differ somewhere, and everything else is equal.
         changes = [msgspec.structs.replace(changes[0], change="changed")]
     changes += _moves(
-        [(file, pieces.get(path)) for path, file in before.items() if path not in kept],
-        [(file, new_pieces.get(path)) for path, file in after.items() if path not in kept],
+        [(file, chunks.get(path)) for path, file in before.items() if path not in kept],
+        [(file, new_chunks.get(path)) for path, file in after.items() if path not in kept],
     )
     return FilesDiff(changes=tuple(sorted(changes, key=_path)), equal=equal)
 
 
 def open_stretches(old: Listed, new: Listed, paths: Iterable[str]) -> Iterator[tuple[str, list[Stretch]]]:
     """The parts of undecided files to compare, by path: what lies between equal chunks at equal places of both."""
-    pieces, new_pieces = _pieces(old), _pieces(new)
+    chunks, new_chunks = _chunks_by_path(old), _chunks_by_path(new)
     sizes = {file.path: file.size for file in old.files}
     for path in paths:
-        equal = sorted({*pieces.get(path, ())} & {*new_pieces.get(path, ())})
+        equal = sorted({*chunks.get(path, ())} & {*new_chunks.get(path, ())})
+        # The first chunk may begin before the file, the last end behind it: nothing is left there then.
         edges = [0, *(edge for start, _, size in equal for edge in (start, start + size)), sizes[path]]
         yield path, [(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
 
@@ -124,10 +125,10 @@ def _moves(removed: Iterable[_Held], added: Iterable[_Held]) -> Iterator[FileCha
     Among several equal files, pairs are made in the order of their paths.
     """
     sought: dict[object, list[FileEntry]] = {}
-    for file, pieces in sorted(added, key=lambda held: held[0].path, reverse=True):
-        sought.setdefault((file.kind, file.size, pieces), []).append(file)
-    for file, pieces in sorted(removed, key=lambda held: held[0].path):
-        equal = sought.get((file.kind, file.size, pieces)) if pieces is not None else None
+    for file, chunks in sorted(added, key=lambda held: held[0].path, reverse=True):
+        sought.setdefault((file.kind, file.size, chunks), []).append(file)
+    for file, chunks in sorted(removed, key=lambda held: held[0].path):
+        equal = sought.get((file.kind, file.size, chunks)) if chunks is not None else None
         if equal:
             new = equal.pop()
             yield FileChange(new.path, "renamed", file, new)
@@ -136,7 +137,7 @@ def _moves(removed: Iterable[_Held], added: Iterable[_Held]) -> Iterator[FileCha
     yield from (FileChange(file.path, "added", None, file) for files in sought.values() for file in files)
 
 
-def _differ(one: Sequence[_Piece], other: Sequence[_Piece], file_size: int, *, are_cut_alike: bool) -> bool:
+def _differ(one: Sequence[_Placed], other: Sequence[_Placed], file_size: int, *, are_cut_alike: bool) -> bool:
     """Whether chunks show that two files of equal size differ.
 
     Chunks of different sizes show it only if both end in a cut: in files that are cut alike, before the file's end.
@@ -151,12 +152,12 @@ def _differ(one: Sequence[_Piece], other: Sequence[_Piece], file_size: int, *, a
     return False
 
 
-def _pieces(side: Listed) -> Mapping[str, _Pieces]:
+def _chunks_by_path(side: Listed) -> Mapping[str, tuple[_Placed, ...]]:
     """The chunks that hold each file, by path; empty files are left out, and all files where no chunks are known."""
     if side.chunks is None:
         return {}
     ends = list(accumulate(size for _, size in side.chunks))
-    found: dict[str, _Pieces] = {}
+    found: dict[str, tuple[_Placed, ...]] = {}
     start = 0
     for file in side.files:
         stop = start + file.size
