@@ -71,7 +71,7 @@ def report_usage(error: click.ClickException, *, wants_json: bool) -> int:
     return error.exit_code
 
 
-def print_warning(message: Warning | str, *_: object, ledger: str | None = None, **__: object) -> None:
+def print_warning(message: Warning | str, *, ledger: str | None = None) -> None:
     """Say a warning about the ``ledger`` that was named as a line on stderr."""
     write_on_stderr(one_line(f"Warning: {_on_ledger(str(message), ledger)}"))
 

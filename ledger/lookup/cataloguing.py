@@ -122,8 +122,9 @@ class CatalogKeeper:
 
     def _looked_back(self, before: Catalog | None, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
         """The catalog of a past commit, in memory only, made from the file's; ``None`` where that is of no use."""
-        with contextlib.suppress(IntegrityError, FormatError, StorageError):
-            return self._aside(before, snapshot, commit) if before is not None else None
+        if before is not None:
+            with contextlib.suppress(IntegrityError, FormatError, StorageError):
+                return self._aside(before, snapshot, commit)
         return None
 
     def _aside(self, before: Catalog, snapshot: Snapshot, commit: CommitId) -> Catalog | None:

@@ -122,5 +122,6 @@ def _is_no_folder(path: Path) -> bool:
 
 
 def _is_used(folder: Path) -> bool:
+    """Whether a folder is there and has anything in it."""
     with storage_errors(folder, "read"):
         return is_folder(folder) and bool(os.listdir(folder))

@@ -126,6 +126,7 @@ def _is_distant(store: str) -> bool:
 
 
 def _local_path(url: str) -> Path | None:
+    """The path that a remote's URL means on this machine, ``None`` if it means another place."""
     return None if not url or (is_url(url, seen_from=Path()) and not url.startswith(_FILE)) else Path(path_in(url))
 
 

@@ -54,8 +54,8 @@ def verify_part(
     deadline = clock() + seconds
     check = ledger.checking(deep=deep)
     every = check.pieces()
-    word = "deep" if deep else "quick"
-    behind = _read_positions(ledger.path).get(word) or os.urandom(_KEY_BYTES).hex()
+    depth = "deep" if deep else "quick"
+    behind = _read_positions(ledger.path).get(depth) or os.urandom(_KEY_BYTES).hex()
     chosen = choose(every, behind=behind, share=share)
     done, is_kept = 0, True
     for start in range(0, len(chosen), _WINDOW):
@@ -64,13 +64,13 @@ def verify_part(
             done += 1
             on_progress(done, len(chosen))
         if check.found.is_empty:
-            is_kept = is_kept and _keep_position(ledger.path, word, window[-1].key)
+            is_kept = is_kept and _keep_position(ledger.path, depth, window[-1].key)
         if clock() >= deadline:
             break
     report = check.report(is_whole=done == len(every))
     if is_kept and done and not check.found.is_empty:
         # Not before: faults that an interrupted run found and did not report, the next one must find again.
-        _keep_position(ledger.path, word, chosen[done - 1].key)
+        _keep_position(ledger.path, depth, chosen[done - 1].key)
     return report
 
 
@@ -102,10 +102,10 @@ def _read_positions(ledger_dir: Path) -> dict[str, str]:
         return {}  # derived: the next check begins anywhere
 
 
-def _keep_position(ledger_dir: Path, word: str, key: str) -> bool:
+def _keep_position(ledger_dir: Path, depth: str, key: str) -> bool:
     """Keep how far this check is; returns whether that was possible, and warns if not."""
     path = ledger_dir / _FILE
-    positions = {**_read_positions(ledger_dir), word: key}
+    positions = {**_read_positions(ledger_dir), depth: key}
     try:
         refuse_linked(path.parent)
         make_directory(path.parent)

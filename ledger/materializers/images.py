@@ -135,8 +135,8 @@ def _is_for_png(image: Any) -> bool:
         return False
     if image.mode != "P":
         return True
-    is_within = bool(image.getextrema()[1] < len(image.getpalette() or ()) // 3)
-    return is_within and image.palette.mode == "RGB"  # PNG drops the alpha of a palette
+    has_every_color = bool(image.getextrema()[1] < len(image.getpalette() or ()) // 3)
+    return has_every_color and image.palette.mode == "RGB"  # PNG drops the alpha of a palette
 
 
 def _keeps_transparency(image: Any) -> bool:

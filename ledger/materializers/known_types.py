@@ -52,10 +52,10 @@ def subclass_named(name: str, roots: Iterable[type]) -> type | None:
         if kind in _BUILTINS and qualified_name(kind) == name:
             return kind
         kinds.append(kind)
-    found: type | None = None
     held = loaded_class(name)
     if held is not None and any(kind in held.__mro__ for kind in kinds):
         return held
+    found: type | None = None
     for kind in _with_subclasses(kinds):
         if is_called(kind, name):
             found = kind

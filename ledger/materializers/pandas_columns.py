@@ -289,7 +289,7 @@ def _decode_extension(column: Any, held: Json) -> Any:
     import pyarrow as pa
 
     dtype = decode_dtype(held["extension"])
-    if dtype == "object":
+    if dtype == "object":  # texts whose missing values are NaN, before pandas 2.3
         return _decode_objects(column, {"objects": "nan"})
     if not len(column):  # no rows: intervals of times in a zone cannot be made of them
         return dtype.construct_array_type()._from_sequence([], dtype=dtype)  # noqa: SLF001  # as pandas.array does

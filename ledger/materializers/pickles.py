@@ -63,6 +63,7 @@ def _with_all_members(kind: Any, make: Any, given: tuple[Any, ...], state: tuple
     known = {member.name: member.value for member in kind}
     attributes, slots = state
     attributes = {name: held for name, held in attributes.items() if name not in members}
+    # Of the arguments for the function that makes the class, the one with the members.
     return make, tuple(members if part == known else part for part in given), (attributes, slots), *others
 
 

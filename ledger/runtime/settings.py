@@ -23,9 +23,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            word = getattr(self, each.name)
-            if each.name != "substitutions" and not (word is None or isinstance(word, bool)):
-                raise ArgumentTypeError(f"{each.name} is True, False or None, got {shown_with_type(word)}")
+            switch = getattr(self, each.name)
+            if each.name != "substitutions" and not (switch is None or isinstance(switch, bool)):
+                raise ArgumentTypeError(f"{each.name} is True, False or None, got {shown_with_type(switch)}")
         given = self.substitutions
         if not isinstance(given, Mapping | None):
             raise ArgumentTypeError(f"substitutions are a dict of str, got {shown_with_type(given)}")
