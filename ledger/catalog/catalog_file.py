@@ -150,6 +150,7 @@ def _sorted(changes: Iterable[LineChange]) -> tuple[list[bytes], list[bytes]]:
 def _with_segment(
     catalog: Catalog, kept: Sequence[Segment], lines: Iterable[bytes], replaced: Iterable[bytes], commit: str
 ) -> Extension:
+    """A catalog of kept segments and a new one in memory, which builds on the last of them."""
     builds_on = kept[-1].end if kept else _BODY_AT
     data = b"".join(encode_segment(lines, replaced, commit=commit, token=catalog.token, builds_on=builds_on))
 
@@ -184,6 +185,7 @@ def _is_to_be_rewritten(catalog: Catalog, new: int) -> bool:
 
 
 def _read(source: ReadAt, size: int) -> Catalog:
+    """The catalog in a file of some size: its last whole segment, and those that this builds on."""
     head = source(0, _BODY_AT)
     if not head.startswith(_HEAD) or len(head) < _BODY_AT:
         raise CatalogDamage("the file is no catalog of this format")
