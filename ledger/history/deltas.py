@@ -245,6 +245,7 @@ def _encode_size(size: int) -> bytes:
 
 
 def _decode_size(delta: bytes, at: int) -> tuple[int, int]:
+    """The size that stands in a delta at a place, and the place behind it."""
     size = shift = 0
     while True:
         byte = delta[at]

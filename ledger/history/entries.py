@@ -36,8 +36,8 @@ _TOO_SHORT = 48
 _LONGEST_HEAD = 64
 """More bytes than kind, size and base can take: numbers of over 20 bytes are damage."""
 
-_LEAST_WINDOW, _MOST_WINDOW = 9, 15
-_MOST_MEMORY = 8
+_LEAST_WINDOW, _MOST_WINDOW = 9, 15  # zlib's ``wbits``
+_MOST_MEMORY = 8  # zlib's ``memLevel``
 
 
 class PackDamage(ValueError):  # noqa: N818  # caught where it becomes part of an `IntegrityError`
@@ -138,7 +138,7 @@ def read_object(
         if base is None:
             raise PackDamage(f"the base of the delta at {offset} is not in its pack")
         offset = base
-    for place, made in _made(data, reversed(deltas)):
+    for place, made in _apply_in_turn(data, reversed(deltas)):
         data = made
         if bases is not None:
             bases.put((owner, place), kind, data)
@@ -188,7 +188,7 @@ def encode_head(kind: int, size: int, distance: int = 0) -> bytes:
     return bytes(head)
 
 
-def _made(data: bytes, deltas: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+def _apply_in_turn(data: bytes, deltas: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
     """The object that each delta makes of the one before, with the offset of its entry; raises `PackDamage`."""
     left = MOST_MADE
     for place, delta in deltas:
@@ -203,6 +203,7 @@ def _made(data: bytes, deltas: Iterable[tuple[int, bytes]]) -> Iterator[tuple[in
 
 
 def _read_distance(data: bytes | memoryview, at: int) -> tuple[int, int]:
+    """The distance that stands in an entry's head at a place, and the place behind it."""
     byte = data[at]
     at += 1
     distance = byte & 0x7F

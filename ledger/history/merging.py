@@ -99,6 +99,7 @@ class _Artifact:
                     self._join((*path, file), (*place.path, file))
 
     def _place_of(self, claim: Claim) -> Claim:
+        """The claim that a version of ours has on the published side, or gets there."""
         if self._published.holds(claim):
             return claim
         return self._elsewhere.get(claim.id) or self._allocate(claim)
@@ -140,6 +141,7 @@ class _Artifact:
         self.added[*place.path, f"{id}.json"] = encode(event)
 
     def _join(self, source: TreePath, target: TreePath) -> None:
+        """Add a file of our side, unless the published side has it; raises `IntegrityError` if that has other bytes."""
         data, existing = _bytes(self._ours, source), self._theirs.read(target)
         if existing is None:
             self.added[target] = data

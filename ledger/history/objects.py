@@ -24,7 +24,7 @@ from ledger.ids import CommitId
 
 _CACHE_BYTES = 8 << 20
 _CACHED_COMMITS = 100
-_CACHED_COMMIT_BYTES = 1 << 16
+_CACHED_COMMIT_BYTES = 1 << 16  # of the largest commit that is kept
 _CACHED_ENTRIES = 40_000  # about 12 MB
 
 

@@ -33,14 +33,14 @@ _PACK_HEADER = struct.Struct(">4sII")
 _FAN_OUT_AT = len(INDEX_MAGIC)
 _NAMES_AT = _FAN_OUT_AT + 4 * 256
 _BOUNDS = struct.Struct(">II")
-_HEAD_BYTES = 4096
+_HEAD_BYTES = 4096  # of an index, which are read at once and kept
 _LEAST_SPREAD = 16
-_INDEX_TRAILER = 40
+_INDEX_TRAILER = 40  # bytes of the pack's checksum and the index's own
 _BEFORE_OFFSET = ID_BYTES + 4
 """Bytes of an object in the columns of an index before that of the offsets: its name, and its CRC-32."""
 _ENTRY_BYTES = _BEFORE_OFFSET + 4
 """Bytes of an object in the columns of an index."""
-_LARGE = 0x80000000
+_LARGE = 0x80000000  # the first offset that takes 8 bytes; as a bit, it says that the number is the place of one
 
 
 class PackFile:
