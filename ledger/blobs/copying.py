@@ -210,7 +210,7 @@ def _read_end(index: PackIndex, label: str, store: Store) -> bytes:
 
 
 def _is_whole(store: Store, pack: str, label: str) -> bool:
-    """Whether a pack can be relied on; of a distant one only index and size are read: all of it would cost a put."""
+    """Whether a pack can be relied on; a distant one is judged by index and size: to read it all would cost a put."""
     key, itself = pack_key(pack), uncached(store)
     if not itself.has(key):
         return False

@@ -73,8 +73,8 @@ def without_credentials(url: str) -> str:
 def open_bucket(url: str, timeout: float, *, silence: float | None = None, retries: int = 0) -> Any:
     """The bucket as the library takes it; the service is not asked yet.
 
-    A request may take ``timeout`` seconds in all, of which ``silence`` without a byte of its answer, and is made again
-    ``retries`` times where it fails.
+    A request may take ``timeout`` seconds in all, and ``silence`` seconds without a byte of its answer. One that fails
+    is made again ``retries`` times.
     """
     protocol = url.split("://", maxsplit=1)[0]
     try:
@@ -106,7 +106,7 @@ def open_bucket(url: str, timeout: float, *, silence: float | None = None, retri
 
 
 def _misleading(url: str) -> str:
-    """What of a URL would be passed over without a word, so that two of them would mean one folder."""
+    """What in a URL would be ignored silently, so that two URLs would mean one folder, in words; empty if nothing."""
     if not url.isprintable():
         return "has a control character"
     for mark, name in (("#", "a #"), ("?", "a query")):

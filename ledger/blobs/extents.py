@@ -34,7 +34,7 @@ _Whole = tuple[list[Extent], Sequence[Run]]  # objects that are a content's as a
 
 
 def extents_of(store: Store, contents: Iterable[Content]) -> dict[Content, Extents | LedgerError]:
-    """The stored bytes of each content, or what is wrong with it; several may share them.
+    """The stored bytes of each content, or what is wrong with it; contents may share stored bytes.
 
     Linked data is the user's own: only its table counts. Results are by content and not by digest, because one of two
     manifests with the same digest may be wrong about what it is made of.

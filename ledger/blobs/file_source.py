@@ -28,4 +28,4 @@ class FileSource(Protocol):
         """Compare which files are there with those listed, where that can differ; raises `IntegrityError`."""
 
     def check(self) -> None:
-        """Read everything again; raises `IntegrityError` at the first byte that is another one."""
+        """Read everything again; raises `IntegrityError` where anything is not what it was."""

@@ -57,7 +57,7 @@ class FolderFile(msgspec.Struct, frozen=True, gc=False):
 
 
 def scan_folder(folder: Path, *, without: Path | None = None, portable: bool = False) -> list[FolderFile]:
-    """Everything in a folder but ``without``, by the UTF-8 bytes of its path; empty folders are kept.
+    """Everything in a folder except ``without``, in the order of the UTF-8 bytes of paths; empty folders are kept.
 
     Raises `SourceNotFoundError` where there is no folder, and `UnsupportedFileError` with
     all devices, fifos, sockets, links that leave the folder and paths no content may hold,
@@ -168,7 +168,7 @@ def _status_of(entry: os.DirEntry[str], place: str) -> os.stat_result:
 
 
 def _look_at(path: str, place: str, name: str, status: os.stat_result, root: str) -> tuple[FolderFile, str | None]:
-    """What lies at a path, and why it cannot be saved."""
+    """What lies at a path, and why it cannot be saved, or ``None``."""
     mode = status.st_mode
     if stat.S_ISREG(mode):
         kind: FileKind = "executable" if mode & stat.S_IXUSR else "file"

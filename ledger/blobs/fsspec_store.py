@@ -131,7 +131,7 @@ class FsspecStore:
             self._publish(key, lambda path: self._copy(file, path), is_same=holds_file(self, key, file))
 
     def list(self, prefix: str) -> Iterator[str]:
-        """The keys below a folder, in order; temporary objects are none."""
+        """The keys below a folder, in order; temporary objects are left out."""
         folder = prefix.rstrip("/")
         try:
             with self._asking(folder, "list"):
@@ -264,7 +264,7 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
 
 
 def _refuse_chained(url: str, shown: str) -> None:
-    """Raise `ArgumentError` for a URL of fsspec's that is no place by itself, or with a folder behind."""
+    """Raise `ArgumentError` for a URL with a protocol that is refused, or a chain that ends in a folder."""
     protocols = [part.split("://", maxsplit=1)[0] for part in url.split("::")]
     running = _RUNNING.intersection(protocols)
     if running:
@@ -296,7 +296,7 @@ def _refuse_chained(url: str, shown: str) -> None:
 
 
 def _quieten() -> None:
-    """Where nobody set up logging, the library of SFTP would print its traceback beside our error."""
+    """Keep the library of SFTP from printing its traceback beside our error where nobody has set up logging."""
     import logging  # only those who have such a store need it
 
     library = logging.getLogger("paramiko")

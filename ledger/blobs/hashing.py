@@ -36,8 +36,8 @@ def digests(
 ) -> Iterator[Hashed]:
     """The size and digest of each source, in order; ``read`` gives the bytes of one.
 
-    ``size_of`` says how many these should be, where that is known. Raises what ``read`` raises, for the first source
-    in order that it fails for.
+    ``size_of`` says how many bytes a source should have, where that is known. Raises what ``read`` raises, for the
+    first source in order for which it fails.
     """
     tally = _Tally()
     workers: Workers[_HashedTogether] = Workers()

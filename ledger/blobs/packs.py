@@ -107,7 +107,7 @@ def encode_footer(index: bytes) -> bytes:
 
 
 def parse_index(pack: str, index: bytes, sought: Sought) -> PackIndex:
-    """The index of the pack of that name; `IntegrityError` where it is another's or breaks the format."""
+    """The index of the pack of that name; `IntegrityError` where it is another pack's or breaks the format."""
     found = hashlib.sha256(index).hexdigest()
     if found != pack:
         raise sought.damaged(f"has an index with the SHA-256 {found}, expected {pack}", expected=pack, found=found)

@@ -52,7 +52,7 @@ def hold(store: Store, *, timeout: float) -> Hold:
 
 @contextmanager
 def alone_with(store: LocalStore, *, timeout: float) -> Iterator[None]:
-    """A block during which nobody holds a store; raises `LockTimeoutError` where somebody goes on doing so."""
+    """A block during which nobody holds a store; raises `LockTimeoutError` where somebody goes on holding it."""
     path = store.root / STORE_KEY
     with ExitStack() as stack:
         with storage_errors(path, "open"):

@@ -89,7 +89,7 @@ class _Fetching(io.RawIOBase):
         return whole.getvalue()
 
     def _fetch(self, count: int) -> None:
-        """Fetch a piece at the position; more of it while the file is read in a row."""
+        """Fetch a piece at the position; a growing one while the file is read from front to back."""
         follows = self._position == self._kept_at + len(self._kept)
         self._ahead = min(max(2 * self._ahead, BUFFER_SIZE), _MOST_AHEAD) if follows else 0
         stop = min(self._position + max(min(count, _MOST_AHEAD), self._ahead), self._size)

@@ -37,7 +37,7 @@ _GIVE_UP_SECONDS = 3.0
 
 
 class Requests:
-    """What is under way for the threads of one piece of work, and for those that work for them."""
+    """The requests under way for the threads of one piece of work, and for those that work for them."""
 
     def __init__(self) -> None:
         self._above = _current.get()

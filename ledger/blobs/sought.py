@@ -39,7 +39,7 @@ class Sought(NamedTuple):
         )
 
     def missing(self) -> IntegrityError:
-        """The error that it is not there: lost, here or by a remote, or not brought yet, as after a ``git push``."""
+        """The error for what is not there: lost, here or by a remote, or not brought yet, as after a ``git push``."""
         error = self.damaged("is missing")
         error.hint = (
             f"{error.hint}; where somebody else saved it, their next `ledger sync` may bring it, and does once they "

@@ -46,7 +46,7 @@ class SpooledObject:
 
 
 def stage(store: Store) -> StagedObject | None:
-    """A new object without a key, of a store that takes one in parts or from a file; ``None`` of any other."""
+    """A new object without a key, for a store that takes one in parts or from a file; ``None`` for any other."""
     begin: Callable[[], StagedObject | None] | None = getattr(store, "stage", None)
     if begin is not None:
         return begin()

@@ -27,7 +27,7 @@ class Receiver(Protocol):
         """Take the next bytes; they may change after the call."""
 
     def close(self, size: int) -> None:
-        """The file is complete, with so many bytes."""
+        """Note that the file is complete, with so many bytes."""
 
 
 class _Passing(io.RawIOBase):
@@ -79,7 +79,7 @@ class Spool:
             self._file.write(data)
 
     def close(self, size: int) -> None:  # noqa: ARG002  # the size shows when the bytes join the stream
-        """The file is complete; it waits."""
+        """Note that the file is complete, and waits for its turn."""
         self.is_complete = True
         self._when_closed()
 

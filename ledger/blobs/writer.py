@@ -33,9 +33,10 @@ class ContentWriter:
     """Takes files one after another as one stream and makes them durable in the store.
 
     ``similar`` are contents whose chunks are not stored again where they occur: the newest
-    versions of the name, a step's inputs. ``without`` is a folder that is left out of those
-    around it: a ledger does not save itself. ``gathered`` takes the chunk of a content that has only
-    one, and tables: they are durable once it is finished. After an error the writer is to be aborted.
+    versions of the name, a step's inputs. ``without`` is a folder that is left out of the folders
+    that hold it: a ledger does not save itself. ``gathered`` takes the chunk of a content that has
+    only one, and tables: they are durable once it is finished. After an error the writer is to be
+    aborted.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class ContentWriter:
 
     @contextlib.contextmanager
     def _broken_by_errors(self) -> Iterator[None]:
-        """A block whose error ends the writer: no whole file, and no whole content, is to be made of a part of one."""
+        """A block whose error ends the writer: a part of a file, or of a content, must not pass for all of it."""
         try:
             yield
         except BaseException:
