@@ -39,7 +39,7 @@ def create_ledger(path: Path, *, store: str | None, author: str, now: dt.datetim
 def create_clone(path: Path, *, remote: Remote, settings: RemoteConfig) -> None:
     """Make a ledger at ``path`` that holds a remote's history, with a store of its own.
 
-    Raises `LedgerExistsError` if something is in the way, and whatever speaks against the remote.
+    Raises `LedgerExistsError` if something is in the way, and what fetching and checking the history raises.
     """
     _create(path, None, {remote.name: settings}, lambda folder: clone_history(folder, remote))
 

@@ -74,7 +74,7 @@ def _opened(path: Path) -> Ledger:
 
 
 def _state_of(path: Path) -> _State:
-    """What tells a ledger from another that was at the same path before, and from itself as it was opened before."""
+    """What is different if another ledger lies at the path now, or the same one with other settings or another user."""
     with storage_errors(path, "read"):
         try:
             status = os.stat(f"{path}/{CONFIG_FILE}")

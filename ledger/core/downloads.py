@@ -40,7 +40,7 @@ def download_zip(reader: ContentReader, path: str | Path, *, is_wrapped: bool, o
 
 
 def _refuse_other_than_zip(target: Path, given: str) -> None:
-    """Raise `ArgumentError`, with a path that would do, for one that is no name with the ending ``.zip``."""
+    """Raise `ArgumentError`, with a path that would do, for a path that names no file with the ending ``.zip``."""
     if target.suffix == ".zip":
         return
     what, instead = "should end with '.zip', as the files are saved as one zip", f"{target}.zip"
@@ -52,7 +52,7 @@ def _refuse_other_than_zip(target: Path, given: str) -> None:
 
 
 def _check_place(target: Path, *, overwrite: bool) -> None:
-    """Refuse a place where no zip can appear, or where one may not."""
+    """Refuse a place where no zip can be made, or where something lies that may not be replaced."""
     with storage_errors(target, "write"):
         is_there, has_folder = bool(mode_of(target)), is_folder(absolute(target).parent)
     if is_there and not (overwrite and can_be_replaced(target)):

@@ -103,7 +103,7 @@ def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overw
 def take_name(made: str | Path, target: Path, *, overwrite: bool) -> None:
     """Give a file that was made beside a target the target's name; raises plain ``OSError``.
 
-    Unless it may be overwritten, what has got that name meanwhile stays, and is a `TargetExistsError`.
+    Without ``overwrite``, what has got that name meanwhile stays: `TargetExistsError`.
     """
     if overwrite:
         os.replace(made, target)

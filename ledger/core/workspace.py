@@ -105,7 +105,7 @@ class Workspace(View):
 
     @property
     def all_stores(self) -> Store:
-        """The store, and those of the remotes behind it: for looking what is there already, and for reading."""
+        """The store, and those of the remotes behind it: to see what is there already, and to read it."""
         self._follow_settings()
         return self._stores.all
 
