@@ -26,7 +26,7 @@ class Blocks(Protocol):
 
 
 class _Bytes(io.RawIOBase):
-    """The bytes of a file, by way of a cache if there is one."""
+    """The bytes of a file, read through a cache of fsspec if there is one."""
 
     mode = "rb"
 
