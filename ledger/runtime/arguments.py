@@ -49,7 +49,7 @@ class Inputs:
 def ledger_of(plan: Iterable[PlannedStep]) -> Ledger:
     """The ledger that a plan runs on; raises `StepInterfaceError` for a version of another one.
 
-    A plan that takes a version makes no ledger: the one that the version is of must be there already.
+    A plan that takes a version makes no ledger: the version's own must be there already.
     """
     given = [
         (planned.name, name, argument.version)
@@ -137,7 +137,7 @@ def _fact(planned: PlannedStep, name: str, version: ArtifactVersion, path: FactP
 
 
 def _what_there_is(version: ArtifactVersion, fact: str) -> str:
-    """The hint about a fact of a version of which a part was asked for that it does not have."""
+    """The hint that says what a fact of a version has, where a part of it was asked for that is not there."""
     match fact:
         case "run_metadata":
             return f"its metadata has {', '.join(version.metadata) or 'no keys'}"

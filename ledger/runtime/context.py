@@ -145,6 +145,7 @@ class StepContext:
         return f"<StepContext {self.step_name} of {self.pipeline_name} run={self.run_id} outputs={outputs}>"
 
     def _output(self, name: str | None) -> str:
+        """The output that a name means; raises `StepContextError` where it means none."""
         meant, outputs = self.output_meant_by(name), self.output_names
         if meant is not None:
             return meant

@@ -95,12 +95,12 @@ def _with_chosen(holder: Any, attribute: str, chosen: Mapping[str, Any]) -> Any:
 
 
 def _found(holder: Any, attribute: str) -> Any:
-    """The attribute of an object, or without one what is given itself."""
+    """The attribute of ``holder`` or, where ``attribute`` is empty, ``holder`` itself."""
     return getattr(holder, attribute, None) if attribute else holder
 
 
 def _standing(module: str, name: str) -> Any:
-    """What stands in a loaded module under a qualified name."""
+    """What a loaded module has under a qualified name, or ``None``."""
     place: Any = sys.modules.get(module)
     return functools.reduce(lambda inside, part: getattr(inside, part, None), name.split("."), place)
 
@@ -155,7 +155,7 @@ def named_parameters(function: Callable[..., Any], owner: str) -> Mapping[str, i
 def is_handed_class(args: Sequence[Any], parameters: Iterable[str]) -> bool:
     """Whether a class method hands its class on with the call.
 
-    Python does so from 3.13 on; before, it asks the step or pipeline for one that is bound to the class.
+    Python does so from 3.13 on; earlier releases bind the step or pipeline to the class first, by ``__get__``.
     """
     return bool(args) and isinstance(args[0], type) and next(iter(parameters), None) == _OWNERS[-1]
 

@@ -81,7 +81,7 @@ class DeclaredStep(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """One use of a step: its name in the run, the step, its arguments, and the names of those it is told to follow."""
+    """One use of a step: its name in the run, the step, its arguments, and the names of the steps it is to follow."""
 
     name: str
     step: DeclaredStep

@@ -119,7 +119,7 @@ def beyond_record(values: Mapping[str, Any]) -> set[str]:
     """The plain arguments that no record can hold and, of the others, the largest until a record can hold the rest."""
     left: dict[str, Any] = {}
     for name, value in values.items():
-        with contextlib.suppress(MetadataError):  # it stays among those that no record holds
+        with contextlib.suppress(MetadataError):  # not in `left`, it is part of the result
             left[name] = _as_parameter(value)
     while not fits_record(left):
         del left[_largest(left)]

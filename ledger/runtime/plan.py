@@ -234,7 +234,7 @@ def _arguments(invocation: Invocation, configured: StepConfiguration) -> dict[st
 
 
 def _own(step: str, key: str, argument: Argument) -> Argument:
-    """An argument that no later run shares: a default is one object for all of them."""
+    """An argument of this run alone: a default, for one, is the same object in all runs."""
     return Plain(value=own(step, key, argument.value)) if isinstance(argument, Plain) else argument
 
 

@@ -79,6 +79,7 @@ def _ask(folder: Path) -> "subprocess.Popen[str] | None":
 
 
 def _parse(text: str) -> Project:
+    """The state that ``git status`` has told (`_COMMAND`)."""
     commit: str | None = None
     dirty = False
     for line in text.splitlines():

@@ -143,6 +143,7 @@ class Recording:
         return [followed for other in others for followed in self._meant_by(other)]
 
     def _meant_by(self, other: Any) -> list[_Followed]:
+        """The steps that a user means by one thing to run after; raises `StepInterfaceError` where it means none."""
         if isinstance(other, str):
             return [other]
         if isinstance(other, LazyOutput):
@@ -160,7 +161,7 @@ class Recording:
                 hint="give what calling the step returned, or the step's name",
             )
         found: list[_Followed] = [name for name, each in self.invocations.items() if each.step.entrypoint == function]
-        return found[-1:] or [other]
+        return found[-1:] or [other]  # the latest call so far or, before any, the step itself
 
     def _first_call(self, step: DeclaredStep) -> str:
         """The name of the first call of a step, or the step's own where it is never called."""
@@ -177,6 +178,7 @@ class Recording:
             )
 
     def _name(self, name: str, id: str | None) -> str:
+        """The name of a new call in the run: its ``id`` or else the step's name, numbered from the second call on."""
         if id is not None:
             checked = checked_name(id, "step")
             if checked in self.invocations:
@@ -246,7 +248,7 @@ def _argument_of(value: Any, *, step: str, name: str) -> Argument:
 
 
 def is_argument(value: Any) -> bool:
-    """Whether a value can be an argument of a step as it is."""
+    """Whether a value can be an argument of a step without an `ExternalArtifact` around it."""
     return isinstance(value, (Placeholder, ArtifactVersion, ExternalArtifact)) or is_json(value)
 
 

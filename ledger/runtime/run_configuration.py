@@ -30,7 +30,7 @@ class Place:
         return ConfigError(f"{self.file}, line {self.line}: {message}", hint=hint, path=self.file, line=self.line)
 
     def unknown(self, message: str, key: str, known: Iterable[str]) -> ConfigError:
-        """The error of a key that nobody knows, with the nearest one that somebody does as its hint."""
+        """The error of an unknown key, with the nearest known one as its hint."""
         choices = list(known)
         near = difflib.get_close_matches(key, choices, n=1)
         if near:

@@ -152,6 +152,7 @@ def _callers_names(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _outputs(function: Callable[..., Any], hints: Mapping[str, Any], name: str) -> tuple[tuple[Output, ...], bool]:
+    """The outputs of a step function, and whether the tuple that it returns is several of them."""
     if "return" not in hints:
         if returns_nothing(function):
             return (), False
@@ -224,6 +225,7 @@ def _saying(annotation: Any) -> list[Any]:
 
 
 def _config_beside(annotation: Any, step: str) -> ArtifactConfig:
+    """What stands beside the type in one ``Annotated``: a name, a configuration, or one of each."""
     extras = get_args(annotation)[1:]
     names = [extra for extra in extras if isinstance(extra, str)]
     configs = [extra for extra in extras if isinstance(extra, ArtifactConfig)]
