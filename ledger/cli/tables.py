@@ -65,7 +65,7 @@ _STAGES = (
 def fit(
     columns: Mapping[str, str], rows: Sequence[Mapping[str, str]], width: int, *, measure: Callable[[str], int] = len
 ) -> Table:
-    """The most that can be shown in so many columns of a terminal, of which ``measure`` says how many a text takes.
+    """The most of a table that fits into ``width`` columns of a terminal; ``measure`` says how many a text takes.
 
     ``columns`` says which key stands below which header.
     """

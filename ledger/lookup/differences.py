@@ -109,7 +109,7 @@ class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare_versions(old: Facts, new: Facts, files: FilesDiff | None, problems: Sequence[str] = ()) -> VersionDiff:
-    """What differs between two versions; ``files`` tells it of their files, ``None`` if a list could not be read."""
+    """What differs between two versions; ``files`` is the same of their files, ``None`` if a list could not be read."""
     return VersionDiff(
         old=_origin(old),
         new=_origin(new),

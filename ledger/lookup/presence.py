@@ -45,7 +45,7 @@ def begun_runs(ledger: Path) -> dict[str, RunRecord]:
 
 
 def begun_run(ledger: Path, run: str) -> RunRecord | None:
-    """The beginning of a run; ``None`` if it has no file in ``running/``, or one that cannot be read, or not yet."""
+    """The beginning of a run; ``None`` if it has no file in ``running/``, or one that is damaged or not yet written."""
     path = ledger / _FOLDER / run
     try:
         record = decode_run(read_file(path, most=SMALL), where=str(path))

@@ -169,6 +169,7 @@ def version_text(version: str | int) -> str:
 
 
 def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> ArtifactNotFoundError:
+    """The error of a version that an artifact does not have, with the nearest that it has."""
     existing = [claim.version for claim in snapshot.claims(name)]
     if not existing:
         return _no_artifact(snapshot, name)  # its folder is there, but no version in it

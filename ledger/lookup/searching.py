@@ -199,7 +199,7 @@ def _is_quick_to_walk(snapshot: Snapshot, search: Search) -> bool:
 
 
 def catalogued(view: View, snapshot: Snapshot, catalog: Catalog, search: Search) -> Iterator[Claim]:
-    """What the catalog finds, newest first; what it cannot tell is judged by the records."""
+    """The versions that the catalog finds, newest first; where a line cannot decide, the records do."""
     query = make_query(search.wanted, name=search.name, version=search.version)
     found = (
         claim

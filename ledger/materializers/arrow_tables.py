@@ -153,7 +153,7 @@ def _holds_dictionary_of_dictionaries(kind: Any) -> bool:
 
 
 def _describe_arrow(column: Any) -> dict[str, Any]:
-    """Four statistics of a column of numbers that Arrow counts with; those that it does not have are left out."""
+    """``mean``, ``std``, ``min`` and ``max`` of a column of integers or floats, as far as it has them."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -164,7 +164,7 @@ def _describe_arrow(column: Any) -> dict[str, Any]:
 
 
 def _describe_polars(column: Any) -> dict[str, Any]:
-    """Four statistics of a column of integers or floats; those that it does not have are left out."""
+    """``mean``, ``std``, ``min`` and ``max`` of a column of integers or floats, as far as it has them."""
     if not (column.dtype.is_integer() or column.dtype.is_float()):
         return {}
     return _known({"mean": column.mean(), "std": column.std(), "min": column.min(), "max": column.max()})

@@ -22,7 +22,7 @@ FACTORIES: tuple[type, ...] = (list, dict, set, tuple, int, float, str, bool, by
 """The factories that a default dict may have and be written with, each by its name."""
 
 ORIGIN = "__orig_class__"
-"""The attribute in which typing notes the parametrised class that made something; only code could tell it again."""
+"""The attribute in which typing notes the parametrised class that made an instance; only code could restore it."""
 
 _OF_PROGRAM = f"{PROGRAM}."
 

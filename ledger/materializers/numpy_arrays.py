@@ -118,6 +118,7 @@ class NumpyMaterializer(BaseMaterializer):
         return {name: VisualizationType.IMAGE}
 
     def _write_kind(self, kind: str, value: Any) -> None:
+        """Write ``array.json`` and, of a masked array, its mask and fill value."""
         import numpy as np
 
         facts: dict[str, Any] = {"kind": kind}
@@ -152,7 +153,7 @@ def _kind_of(value: Any) -> str | None:
 
     kind = _KINDS.get(qualified_name(type(value)))
     if value.dtype.names is not None and not issubclass(value.dtype.type, np.void):
-        return None  # numbers with fields, of which npy keeps the fields alone
+        return None  # numbers that have fields as well: npy would keep the fields alone
     if kind == "plain" and issubclass(value.dtype.type, np.record):
         return "plain of records"
     return None if kind == "masked" and value.baseclass is not np.ndarray else kind

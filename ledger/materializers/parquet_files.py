@@ -87,6 +87,7 @@ class _Written(io.RawIOBase):
         self._waiting.put(None)
 
     def _write_groups(self) -> None:
+        """Write the table a row group at a time; once it is stopped, no further ones."""
         import pyarrow.parquet as pq
 
         options: dict[str, Any] = {"compression": "none"}

@@ -175,7 +175,7 @@ def _is_model(value: Any) -> bool:
 
 def _comparable(value: Any) -> Any:
     """Something that is equal only for values of one type that nobody can tell apart."""
-    if isinstance(value, (float, complex, decimal.Decimal)):  # of which 1.5 and 1.50 are equal
+    if isinstance(value, (float, complex, decimal.Decimal)):  # 1.5 and 1.50 are equal decimals, and not the same
         return repr(value)
     if isinstance(value, (set, frozenset, tuple)):  # a tuple here is in a set, which has no order to compare it by
         elements = ((type(element), _comparable(element)) for element in value)

@@ -20,7 +20,7 @@ from ledger.materializers.atoms import (
 from ledger.materializers.moments import encode_zone
 from ledger.wording import shown
 
-_UTC = "UTC"  # of which pandas knows several, and takes them for one
+_UTC = "UTC"  # pandas knows several zones of this name, and takes them for one
 
 
 def encode_numpy(value: Any) -> Json | None:

@@ -43,7 +43,7 @@ class TorchTensorMaterializer(BaseMaterializer):
             return
         for tensor in value.values() if isinstance(value, dict) else [value]:
             try:
-                _check_class(tensor)
+                _check_tensor(tensor)
             except MaterializerError as error:
                 tell_place(error, [value, tensor])
                 raise
@@ -170,7 +170,8 @@ def can_hold(tensor: Any) -> bool:
     return is_known and is_plain and tensor.layout is torch.strided
 
 
-def _check_class(tensor: Any) -> None:
+def _check_tensor(tensor: Any) -> None:
+    """Raise `MaterializerError` for a tensor that safetensors cannot hold, with what to save instead."""
     if can_hold(tensor):
         return
     if tensor.is_meta:

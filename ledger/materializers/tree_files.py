@@ -44,7 +44,7 @@ def _pieces(tree: Json) -> Iterator[str]:
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """A text a block at a time: the bytes of all of it would stand beside it."""
+    """A text a block at a time, so that the bytes of all of it are never in memory beside it."""
     return (text[start : start + _BLOCK] for start in range(0, len(text), _BLOCK))
 
 

@@ -163,6 +163,7 @@ def _metadata(writer: BaseMaterializer, value: object) -> dict[str, Any]:
 
 
 def _visualizations(writer: BaseMaterializer, value: object, files: Files) -> dict[str, VisualizationType]:
+    """The visualizations that a materializer has written; if it fails, none, with a warning."""
     writer.files = files
     try:
         shown = _dict_of(writer, "save_visualizations", writer.save_visualizations(value))
