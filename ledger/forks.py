@@ -59,7 +59,7 @@ class ThreadLock:
 
 
 class cached_property(Generic[_Found]):  # noqa: N801  # in the place of that of functools
-    """A property that is found once. That of ``functools`` has a lock in Python 3.11, which a fork may find taken.
+    """A property whose value is found once. In Python 3.11 that of ``functools`` has a lock that a fork may find taken.
 
     Threads that ask at the same time may each find a value; all get the one that was kept first.
     """

@@ -1,6 +1,6 @@
 """How messages show what they are given: on one line, printable, and no longer than a terminal is wide.
 
-The lowest layer: every module that words a message imports it, `ledger.errors` first.
+The lowest layer: whatever words a message can use it, `ledger.errors` first.
 """
 
 import re

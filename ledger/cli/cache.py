@@ -15,7 +15,7 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 
 def size(text: str) -> int:
-    """The bytes of a size, such as ``500000``, ``500MB`` or ``20GiB``; units without an ``i`` count in thousands.
+    """The bytes of a size such as ``500000``, ``500MB`` or ``20GiB``; only units like ``MB`` count in thousands.
 
     A function, because click's class for types says what it converts to in newer releases only.
     """

@@ -44,7 +44,7 @@ def complete_tag(context: click.Context, _: click.Parameter, incomplete: str) ->
 
 
 def complete_known_tag(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The tags of the newest versions: of those of the artifact that is named, if one is."""
+    """The tags of the newest versions, only of the artifact that is named if one is."""
     given = context.params.get("name") or context.params.get("version") or next(iter(context.args), "")
     named = given.partition("@")[0]
 

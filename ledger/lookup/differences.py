@@ -158,7 +158,7 @@ def _properties(facts: Facts) -> dict[str, Any]:
 def _has_same_content(old: Facts, new: Facts, files: FilesDiff | None) -> bool | None:
     """Whether files and bytes are equal, ``None`` if that cannot be told.
 
-    Registered data and stored data have digests of different kinds, which say nothing about each other.
+    Registered and stored data have digests of different kinds, which may differ though the bytes are equal.
     """
     one, other = old.manifest.content, new.manifest.content
     if one.digest == other.digest or (one.linked is None) == (other.linked is None):

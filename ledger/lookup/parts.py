@@ -51,7 +51,7 @@ def no_file(label: str, path: str, files: Sequence[FileEntry]) -> str:
 
 
 def _nearest_first(path: str, known: list[str]) -> list[str]:
-    """The known paths: first those of the same file name, as a saved folder's own begins its paths; then like ones."""
+    """The known paths: those of the same file name first, as a folder's own name begins its paths; then like ones."""
     import difflib
 
     same = [each for each in known if _name_in(each) == _name_in(path)]

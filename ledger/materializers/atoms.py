@@ -81,7 +81,7 @@ def from_base64(text: str) -> bytes:
 
 
 def are_plain(values: Collection[Any]) -> bool:
-    """Whether JSON certainly holds each value as it is; tried only on many values of one type, all at once."""
+    """Whether JSON certainly holds each value as it is; found out only for many values of one type, all at once."""
     kinds = set(map(type, values)) if len(values) > _FEW else ()
     if len(kinds) != 1:
         return False

@@ -17,7 +17,7 @@ def is_state_dict(value: object) -> bool:
     It is a dict or an `OrderedDict`, not empty; it holds tensors and nothing else, under names that safetensors can
     write; and it has no attributes but those that torch gives one.
     """
-    if "torch" not in sys.modules:  # soon said: a value may hold very many dicts
+    if "torch" not in sys.modules:  # a quick answer, since a value may hold very many dicts
         return False
     if not isinstance(value, dict) or type(value) not in (dict, OrderedDict) or not value or _TAKEN_NAME in value:
         return False

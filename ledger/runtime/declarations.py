@@ -47,8 +47,8 @@ class Declared(Generic[Function]):
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickle it by module and name, if it is found there, for processes that import the module as well.
 
-        One that options, or an object whose method it is, made of what is found there is pickled as that original or as
-        an attribute of the object, with what the options chose.
+        One that was made from the original there, by options or as the method of an object, is pickled as the original
+        or as an attribute of the object, with what the options chose.
         """
         module, name = getattr(self, "__module__", _PROGRAM), getattr(self, "__qualname__", "")
         stands = _standing(module, name)

@@ -68,7 +68,7 @@ Argument = Plain | FromStep | FromLookup | FromVersion | FromOutside
 
 
 class DeclaredStep(Protocol):
-    """A step as the modules see it that record, plan and run it, and that `Step` itself imports."""
+    """A step as recording, planning and running see it: a `Step`, whose module imports theirs, and not they it."""
 
     name: str
     options: StepOptions

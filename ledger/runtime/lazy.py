@@ -22,7 +22,7 @@ _OFFERED = ".load() .id .name .version .uri .tags .type .run_metadata[...]"
 
 
 def _refusing(use: str) -> Callable[..., Any]:
-    """A method that refuses the ``use`` it stands for, in whose text ``{}`` is what the method is given."""
+    """A method that refuses ``use``, a text in which ``{}`` stands for what the method is given."""
 
     def refuse(self: "Placeholder", *given: object, **_: object) -> NoReturn:
         self._refuse(use.format(*map(shown, given)))

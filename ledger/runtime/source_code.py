@@ -223,7 +223,7 @@ def _compiled_returns(function: Callable[..., Any]) -> Iterator[Any]:
 
 
 def _maker(instructions: list[dis.Instruction], at: int) -> dis.Instruction:
-    """The instruction that made the value on top of the stack after the instruction ``at`` a place.
+    """The instruction that made the value on top of the stack after the instruction at index ``at``.
 
     A value that is returned out of a ``with`` or ``for`` was moved out of the way of the exit, whose own value is
     dropped.
