@@ -106,9 +106,9 @@ def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool =
     # needed.
     listed, left = files_among(store)
     needed = needed_objects(workspace)
-    spare = [age_of(store, key, now) for key in (*(key for key in listed if key not in needed.stretches), *left)]
-    found = [each for each in spare if each is not None]
-    old = tuple(each for each in found if each.age >= grace_days * _DAY)
+    unneeded = [*(key for key in listed if key not in needed.stretches), *left]
+    found = [spare for key in unneeded if (spare := age_of(store, key, now)) is not None]
+    old = [spare for spare in found if spare.age >= grace_days * _DAY]
     return GcPlan(
         began=began,
         needed=needed,

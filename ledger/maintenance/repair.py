@@ -66,9 +66,9 @@ class RepairPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_enough(self) -> bool:
         """Whether everything that is wrong can be mended, as far as that is known before the repair."""
-        beyond = ("history", "commit ", "refs/heads/", STORE_KEY)
-        is_reached = all(each.object and not each.object.startswith(beyond) for each in self.problems)
-        return is_reached and not (self.hopeless or self.history.lost)
+        beyond_repair = ("history", "commit ", "refs/heads/", STORE_KEY)
+        are_mendable = all(each.object and not each.object.startswith(beyond_repair) for each in self.problems)
+        return are_mendable and not (self.hopeless or self.history.lost)
 
 
 class Repaired(msgspec.Struct, frozen=True, kw_only=True):
