@@ -39,7 +39,7 @@ class TreeDecoder:
     def __init__(self, files: Files | None, *, passed: type | None = None) -> None:
         self._files = files
         self._passed = passed
-        self._whole: Json = None
+        self._whole: Json = None  # what the tag of the value as a whole holds
         self._known_class = cache(known_class)  # a value may have very many elements of few classes
         self._slots_of = cache(slots_of)
         self._tags: dict[str, Callable[[Json], Any]] = {

@@ -52,7 +52,7 @@ class TreeEncoder:
     def __init__(self, files: Files | None) -> None:
         self._files = files
         self._saved = 0
-        self._above: set[int] = set()
+        self._above: set[int] = set()  # the ids of the containers whose elements are being written
         self._chain: list[object] = []  # what is being written, each held by the one before
         self.trust = TrustClass.DATA
         # Remembered by class: a value may have very many elements of few classes.

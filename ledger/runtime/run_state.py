@@ -40,11 +40,11 @@ class Attempt:
 
     planned: PlannedStep
     started: dt.datetime
-    source: str | None
+    source: str | None  # the digest of the step's source, where it can be told
     inputs: Inputs | None = None
-    key: str | None = None
+    key: str | None = None  # the cache key, where the step may be served from the cache
     context: StepContext | None = None
-    error: str | None = None
+    error: str | None = None  # what the step failed with, as its record has it
 
 
 @dataclass(kw_only=True)
