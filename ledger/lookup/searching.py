@@ -98,10 +98,7 @@ def find_version(
     name, tag = check_tagged(wanted, version, tag)
     artifact = resolve(snapshot, name).name
     if artifact != name:
-        raise ArgumentError(
-            f"the id {shown(name)} was given, and the tag {tag!r} as well",
-            hint="give the artifact's name with the tag: an id names one version",
-        )
+        raise _id_beside_tag(name, tag)
     tagged = Search(name=artifact, version=None, wanted=Filter(tags=(tag,)), limit=1, skips_damaged=False)
     for claim in _found(view, snapshot, tagged):
         return claim
@@ -124,7 +121,16 @@ def check_tagged(wanted: object, version: str | int | None, tag: object) -> tupl
             f"version {shown(own)} of {shown(name)} was given, and the tag {text!r} as well",
             hint="give one of them: either names one version",
         )
+    if isinstance(wanted, UUID):
+        raise _id_beside_tag(name, text)
     return name, text
+
+
+def _id_beside_tag(id: str, tag: str) -> ArgumentError:
+    return ArgumentError(
+        f"the id {shown(id)} was given, and the tag {tag!r} as well",
+        hint="give the artifact's name with the tag: an id names one version",
+    )
 
 
 def search_versions(

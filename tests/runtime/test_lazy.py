@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -99,13 +100,14 @@ def test_a_lookup_takes_a_tag() -> None:
         ({"tag": ["best"]}, ArgumentTypeError),
         ({"tag": ""}, InvalidTagError),
         ({"tag": "best", "version": 1}, ArgumentError),
+        ({"tag": "best", "name_id_or_prefix": uuid4()}, ArgumentError),
     ],
 )
 def test_a_tag_that_makes_no_sense_is_refused_in_the_body(given: dict[str, Any], error: type[Exception]) -> None:
     """What no look-up can find is no run that fails, but a call that is refused, and no record is left of it."""
     save_artifact("good", "x", tags=["best"])
     with pytest.raises(error):
-        run_body(lambda: takes(Client().get_artifact_version("x", **given)))
+        run_body(lambda: takes(Client().get_artifact_version(**{"name_id_or_prefix": "x", **given})))
     assert [] == Client().list_pipeline_runs()
 
 
