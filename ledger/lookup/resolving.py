@@ -7,6 +7,7 @@ never something else.
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -191,7 +192,8 @@ def _way_to(name: Name, wanted: str) -> str:
     if wanted == "latest":
         return "leave the version out to get the latest"
     if number_of(wanted) is None and wanted.strip() and wanted.isprintable() and len(wanted) <= TAG_LIMIT:
-        return f"if it is a tag, give it as tag={wanted!r}, or as --tag in the shell; run {listing} to see all versions"
+        tagged = f"`ledger artifact version list {name} --tag {shlex.quote(wanted)}`"
+        return f"if it is a tag, run {tagged} to see what has it; loads take tag={wanted!r}, and get takes --tag"
     return f"run {listing} to see them all"
 
 

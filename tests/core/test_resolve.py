@@ -300,7 +300,11 @@ def test_looking_up_writes_nothing(saved: Ledger) -> None:
     ("wanted", "version", "hint"),
     [
         ("s", "latest", "leave the version out to get the latest"),
-        ("s", "live", "if it is a tag, give it as tag='live', or as --tag in the shell"),
+        (
+            "s",
+            "live",
+            "if it is a tag, run `ledger artifact version list s --tag live` to see what has it; loads take tag='live'",
+        ),
         ("s:1", None, "did you mean 's@1'?"),
         ("s/1", None, "did you mean 's@1'?"),
         ("s:latest", None, "did you mean 's'?"),
