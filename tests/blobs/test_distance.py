@@ -53,7 +53,6 @@ class Meeting:
         gets: int = 1,
         looks: int = 1,
         chunk_gets: int = 1,
-        tails: int = 1,
         meeting: str = "packs/",
     ) -> None:
         self._meeting = meeting
@@ -62,7 +61,7 @@ class Meeting:
         self._gets = _Appointment(gets)
         self._chunk_gets = _Appointment(chunk_gets)
         self._looks = _Appointment(looks)
-        self._tails = _Appointment(tails)
+        self._tails = _Appointment(1)
 
     @property
     def url(self) -> str:

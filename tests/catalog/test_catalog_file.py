@@ -39,10 +39,10 @@ Model = dict[int, tuple[str, bytes]]
 """By number: the line that a version has, and its tag."""
 
 
-def line_of(number: int, tag: str = "x", order: int | None = None) -> bytes:
-    id, before = (VersionId(f"018cc251-fb94-76df-9be0-{n:012x}") for n in (number, number if order is None else order))
+def line_of(number: int, tag: str = "x") -> bytes:
+    id = VersionId(f"018cc251-fb94-76df-9be0-{number:012x}")
     traits = Traits(type="DataArtifact", tags=(tag,), metadata={"n": number}, created_at=EPOCH)
-    return encode_line(Place(id, f"name-{number % 3}", number + 1, str(number + 1), number + 1, before), traits)
+    return encode_line(Place(id, f"name-{number % 3}", number + 1, str(number + 1), number + 1, id), traits)
 
 
 def put(model: Model, number: int, tag: str) -> LineChange:

@@ -17,7 +17,6 @@ from ledger.cli.bars import PATIENCE, Bar
 from ledger.meters import Progress
 from tests.kit.terminals import read_terminal
 
-LEDGER = [sys.executable, "-m", "ledger"]
 MEBI = 1 << 20
 INTERRUPTED = 130
 """How an interrupted program ends."""

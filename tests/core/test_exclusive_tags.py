@@ -22,9 +22,9 @@ def models(ledger: Ledger) -> Ledger:
     return ledger
 
 
-def holders(ledger: Ledger, tag: str = "production") -> list[str]:
-    """The versions of the model that have a tag."""
-    return [version.version for version in ledger.search(name="model", tag=tag)]
+def holders(ledger: Ledger) -> list[str]:
+    """The versions of the model that are in production."""
+    return [version.version for version in ledger.search(name="model", tag="production")]
 
 
 def test_an_exclusive_tag_moves_in_one_commit(models: Ledger) -> None:

@@ -23,10 +23,10 @@ BAD: list[dict[str, str]] = [
 ]
 
 
-def planted(ledger: Ledger, links: dict[str, str], *, key: str = PathMaterializer.REGISTRY_KEY) -> ArtifactVersion:
+def planted(ledger: Ledger, links: dict[str, str]) -> ArtifactVersion:
     """A version whose files are these links, as no writer saves them."""
     content = json.loads(encode(forged_links(ledger.store, links)))
-    changes = {"materializer": key, "data_type": "pathlib.Path", "visualizations": []}
+    changes = {"materializer": PathMaterializer.REGISTRY_KEY, "data_type": "pathlib.Path", "visualizations": []}
     forge(ledger, ledger.save("hello", "x"), content=content, **changes)
     return Ledger.open(ledger.path).get("x", "2")
 

@@ -21,8 +21,6 @@ from tests.crash.survival import in_a_fork
 from tests.kit.disks import disk_at, remount
 from tests.kit.ledgers import files_below, git, state_of, store_of
 
-BIG = os.urandom(3 << 20)
-
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:

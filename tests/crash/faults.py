@@ -33,16 +33,14 @@ class Fault(NamedTuple):
     complaints: list[str]
 
 
-def fail_all(
-    operation: str, folder: Path, *, every: int = 1, errors: tuple[str, ...] = ERRORS, reads: bool = True
-) -> Iterator[Fault]:
+def fail_all(operation: str, folder: Path, *, every: int = 1) -> Iterator[Fault]:
     """Let an operation meet every ``every``-th fault there is, each time in a fresh copy of a prepared ledger."""
     patience = _OTHERS_TIMEOUT if OPERATIONS[operation].others else _LOCK_TIMEOUT
     template = make_template(operation, folder / "template", lock_timeout=patience)
     undisturbed = run_traced(operation, template.copy(folder / "counted"), opened=False)
-    points = points_of(undisturbed, (*CHANGING, *READING) if reads else CHANGING)
-    faults = itertools.product(points, errors, (ONCE, FOR_EVER))
-    for point, error, how in itertools.islice(faults, 2 * len(errors), None, every):
+    points = points_of(undisturbed, (*CHANGING, *READING))
+    faults = itertools.product(points, ERRORS, (ONCE, FOR_EVER))
+    for point, error, how in itertools.islice(faults, 2 * len(ERRORS), None, every):
         assert point != THE_END
         ledger_dir = template.copy(folder / "faulty")
         injection = f"{point.call}:error={error}:when={point.nth}{how}"

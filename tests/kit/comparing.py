@@ -26,11 +26,11 @@ MOST = 4  # bytes of a chunk
 CUT = 0  # the byte after which a chunk ends
 
 
-def facts_with(number: int, *, tags: tuple[str, ...] = (), metadata: Mapping[str, Any], **fields: Any) -> Facts:
-    """The facts of ``iris@<number>`` with these tags, this metadata, and other fields of its manifest."""
+def facts_with(number: int, *, metadata: Mapping[str, Any], **fields: Any) -> Facts:
+    """The facts of ``iris@<number>`` with this metadata, and other fields of its manifest."""
     id = VersionId(f"019a5d0c-3a7e-7cc2-9d3f-{number:012}")
     manifest = decode_manifest(manifest_bytes(id, None), where="a test")
-    changed = msgspec.structs.replace(manifest, tags=tags, metadata=encode_values(dict(metadata)), **fields)
+    changed = msgspec.structs.replace(manifest, metadata=encode_values(dict(metadata)), **fields)
     claim = Claim(name=NAME, position=number, version=VersionString(str(number)), counter=number, id=id)
     return facts_of(claim, changed, ())
 

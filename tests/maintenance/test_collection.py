@@ -31,8 +31,6 @@ from tests.kit.sparse import make_mostly_dead
 # Bytes that no version names are made by transactions that nobody commits.
 pytestmark = pytest.mark.filterwarnings("ignore:a transaction with .* was never committed")
 
-DAY = 86_400
-
 
 def fill(disk: Path, data: bytes) -> None:
     """Make files with some bytes until there is no room for more."""

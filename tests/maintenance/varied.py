@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from ledger import ArtifactVersion, Ledger, pipeline, step
-from ledger.history import Claim
 from tests.kit.contents import noise
 from tests.kit.ledgers import git
 
@@ -74,11 +73,6 @@ def every_version(ledger: Ledger) -> list[ArtifactVersion]:
 def str_of(version: ArtifactVersion) -> str:
     """``NAME@VERSION``."""
     return f"{version.name}@{version.version}"
-
-
-def claim_of(version: ArtifactVersion) -> Claim:
-    """Where the version stands."""
-    return version.claim
 
 
 def content_of(value: object) -> Value:
