@@ -135,8 +135,25 @@ def _bad_files(git_dir: Path, faults: Iterable[GitFault], lost: Collection[str])
     names = [name for fault in faults if fault.where not in kept for name in _files_of(git_dir, fault)]
     names += [ref for ref, commit in tips.items() if commit in lost and ref.startswith(_OF_SYNCS)]
     for name in names:
-        if mode_of(git_dir / name, follow=False):
+        if mode_of(git_dir / name, follow=False) and not (lost and _is_closed(git_dir, name)):
             yield from _without_links(git_dir, name)
+
+
+def _is_closed(git_dir: Path, name: str) -> bool:
+    """Whether a file of objects, or the pack beside it, does not open: what is nowhere else may be in there."""
+    if not _OBJECT_FILE.fullmatch(name):
+        return False
+    path = (git_dir / name).with_suffix(".pack" if name.startswith(_PACK) else "")
+    if not stat.S_ISREG(mode_of(path, follow=False)):
+        return False
+    try:
+        read_file(path, length=1)
+    except FileNotFoundError:
+        return False
+    except StorageError as error:
+        raise_if_inconclusive(error)
+        return True
+    return False
 
 
 def _without_links(git_dir: Path, name: str) -> Iterator[str]:

@@ -1,11 +1,13 @@
 """Good copies come from elsewhere, bad ones are kept, and the ledger is sound again."""
 
+import errno
 import os
 import random
 import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,7 @@ from tests.kit.ledgers import (
     files_below,
     git,
     lie,
+    loose_object,
     manifest_path,
     objects_of,
     store_of,
@@ -362,6 +365,31 @@ def test_a_pack_whose_index_cannot_be_read_stays(kept: Ledger) -> None:
     _fill(index)
     assert repair(kept).report.ok
     assert "only here" == Ledger.open(kept.path).load("iris")
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize("is_loose", [False, True], ids=["pack", "loose"])
+def test_a_file_that_does_not_open_stays_while_objects_are_nowhere(
+    kept: Ledger, monkeypatch: pytest.MonkeyPatch, *, error: int, is_loose: bool
+) -> None:
+    """No source has them, and they may be in it: once it opens again, all is as it was."""
+    before = set(kept.git_dir.glob("objects/pack/*.pack"))
+    kept.save("only here", "iris")
+    [path] = set(kept.git_dir.glob("objects/pack/*.pack")) - before
+    if is_loose:
+        _, path = loose_object(kept, "main")
+    opened = os.open
+
+    def refuse(place: Any, *arguments: Any, **named: Any) -> int:
+        if str(place) == str(path):
+            raise OSError(error, os.strerror(error), str(path))
+        return opened(place, *arguments, **named)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "open", refuse)
+        assert not repair(kept).report.ok
+    fresh = Ledger.open(kept.path)
+    assert ("only here", True) == (fresh.load("iris"), fresh.verify().ok)
 
 
 def test_an_index_that_misses_nothing_is_made_again(kept: Ledger) -> None:
