@@ -8,14 +8,12 @@ or the history.
 """
 
 from ledger.blobs.auditing import Checked, absent, check_linked, check_objects, check_table, stored_keys
-from ledger.blobs.buckets import BucketStore
 from ledger.blobs.cache import CacheUsage, ObjectCache, cache_folder
 from ledger.blobs.chunk_lists import listed_chunks
 from ledger.blobs.copying import Copied, Copier
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
 from ledger.blobs.faults import Fault, missized
-from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.layout import OBJECT_KINDS, STORE_KEY
 from ledger.blobs.linked import link_content, linked_path
@@ -42,7 +40,7 @@ from ledger.blobs.pruning import (
 )
 from ledger.blobs.reader import ContentReader, are_present, is_present, whole_files
 from ledger.blobs.registered import CHANGED_IN_PLACE
-from ledger.blobs.store import PrunableStore, Store, uncached
+from ledger.blobs.store import Store, uncached
 from ledger.blobs.tables import listed_files
 from ledger.blobs.unopened import UnopenedStore
 from ledger.blobs.writer import ContentWriter
@@ -52,7 +50,6 @@ __all__ = [
     "MOST_LINKS",
     "OBJECT_KINDS",
     "STORE_KEY",
-    "BucketStore",
     "CacheUsage",
     "Checked",
     "ContentReader",
@@ -63,13 +60,11 @@ __all__ = [
     "Extents",
     "FallbackStore",
     "Fault",
-    "FsspecStore",
     "GatheredPuts",
     "LocalStore",
     "Needs",
     "ObjectCache",
     "OptionalStore",
-    "PrunableStore",
     "Spare",
     "Store",
     "UnopenedStore",

@@ -4,8 +4,6 @@ With it pandas, polars, pyarrow, dask and duckdb read versions wherever they tak
 entry point; nothing else in this project imports it. It reads, through the core, and writes nothing.
 """
 
-from ledger.filesystem.addresses import Address, parse_address
-from ledger.filesystem.folders import VersionFolders
 from ledger.filesystem.reading import LedgerFileSystem
 
-__all__ = ["Address", "LedgerFileSystem", "VersionFolders", "parse_address"]
+__all__ = ["LedgerFileSystem"]

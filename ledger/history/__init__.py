@@ -22,7 +22,7 @@ from ledger.history.drafts import (
 from ledger.history.folds import FOLD_LOCK
 from ledger.history.forms import Commit
 from ledger.history.git_settings import HONEST_SETTINGS, HONEST_VARIABLES, check_settings
-from ledger.history.history import History, Published
+from ledger.history.history import History
 from ledger.history.identity import git_identity, host_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
 from ledger.history.placing import refuse_collision, refuse_existing
@@ -53,7 +53,6 @@ __all__ = [
     "Draft",
     "EventDraft",
     "History",
-    "Published",
     "RecordDraft",
     "Remote",
     "Snapshot",

@@ -3,7 +3,7 @@
 Decides nothing about where or when records are kept.
 """
 
-from ledger.records.canonical import FORMAT, RECORD_LIMIT, decode, decode_compact, encode, encode_compact
+from ledger.records.canonical import FORMAT, decode, decode_compact, encode, encode_compact
 from ledger.records.content import (
     INLINE_FILES,
     SEGMENT_CHUNKS,
@@ -59,7 +59,6 @@ from ledger.records.versions import (
     Producer,
     RenumberedEvent,
     TagsEvent,
-    UnknownEvent,
     Visualization,
     decode_event,
     decode_manifest,
@@ -70,7 +69,6 @@ __all__ = [
     "INLINE_FILES",
     "MAX_NUMBER",
     "NAME_LIMIT",
-    "RECORD_LIMIT",
     "SEGMENT_CHUNKS",
     "TAG_LIMIT",
     "VERSION_LIMIT",
@@ -94,7 +92,6 @@ __all__ = [
     "StepOutput",
     "StepRecord",
     "TagsEvent",
-    "UnknownEvent",
     "VersionRef",
     "VersionString",
     "Visualization",

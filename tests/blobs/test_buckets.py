@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import BucketStore, ContentReader, create_store, open_store, store_id
+from ledger.blobs import ContentReader, create_store, open_store, store_id
+from ledger.blobs.buckets import BucketStore
 from ledger.blobs.endpoints import open_bucket
 from ledger.blobs.retrying import RetryingStore
 from ledger.errors import (
@@ -560,7 +561,7 @@ os.waitpid(child, 0)
 def test_a_killed_upload_shows_no_object(bucket: Bucket, seconds: float) -> None:
     """A process that is killed while it uploads leaves whole objects or none, and no upload to clean away."""
     program = f"""
-from ledger.blobs import BucketStore
+from ledger.blobs.buckets import BucketStore
 store = BucketStore({bucket.url!r})
 data = bytes(16 << 20)
 print("ready", flush=True)

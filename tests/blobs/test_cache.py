@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.blobs import FsspecStore, ObjectCache, PrunableStore
+from ledger.blobs import ObjectCache
 from ledger.blobs.cache import CachedPage, cache_folder, excess
 from ledger.blobs.cached import PAGE_SIZE, CachedStore
+from ledger.blobs.fsspec_store import FsspecStore
+from ledger.blobs.store import PrunableStore
 from ledger.errors import IntegrityError, StorageError
 from ledger.ids import digest_of, new_uuid
 from tests.crash.survival import in_a_fork
@@ -443,7 +445,8 @@ def test_processes_share_it(tmp_path: Path) -> None:
     program = f"""
 import sys, uuid
 from pathlib import Path
-from ledger.blobs import FsspecStore, ObjectCache
+from ledger.blobs.fsspec_store import FsspecStore
+from ledger.blobs import ObjectCache
 from ledger.blobs.cached import CachedStore
 from tests.kit.contents import load, noise, save
 cache = ObjectCache(Path({str(tmp_path / "cache")!r}), 2 << 20)

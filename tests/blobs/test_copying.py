@@ -16,12 +16,12 @@ from ledger.blobs import (
     Copied,
     Copier,
     FallbackStore,
-    FsspecStore,
     LocalStore,
     Store,
     create_store,
     link_content,
 )
+from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.retrying import RetryingStore
 from ledger.errors import ArgumentError, DiskFullError, IntegrityError
 from ledger.ids import new_uuid

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentReader, FsspecStore, LocalStore, ObjectCache, create_store
+from ledger.blobs import ContentReader, LocalStore, ObjectCache, create_store
 from ledger.blobs.cached import CachedStore
+from ledger.blobs.fsspec_store import FsspecStore
 from ledger.errors import IntegrityError
 from ledger.ids import new_uuid
 from tests.kit.contents import copy_content, noise, save

@@ -11,7 +11,6 @@ from ledger.blobs import (
     ContentWriter,
     Copied,
     Copier,
-    FsspecStore,
     GatheredPuts,
     absent,
     are_present,
@@ -19,6 +18,7 @@ from ledger.blobs import (
     needs_of,
     sizes_of,
 )
+from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.recent_indexes import RecentIndexes
 from ledger.blobs.tables import load_runs
 from ledger.errors import IntegrityError

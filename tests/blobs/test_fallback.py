@@ -6,18 +6,11 @@ from typing import NoReturn
 
 import pytest
 
-from ledger.blobs import (
-    BucketStore,
-    ContentReader,
-    ContentWriter,
-    FallbackStore,
-    FsspecStore,
-    LocalStore,
-    ObjectCache,
-    Store,
-)
+from ledger.blobs import ContentReader, ContentWriter, FallbackStore, LocalStore, ObjectCache, Store
+from ledger.blobs.buckets import BucketStore
 from ledger.blobs.cached import CachedStore
 from ledger.blobs.fallback import SILENT_SECONDS, WAITED_SECONDS
+from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.retrying import RetryingStore
 from ledger.blobs.spooled import SpooledObject
 from ledger.blobs.store import gets_at_once, puts_at_once

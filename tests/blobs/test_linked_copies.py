@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import BucketStore, FsspecStore, LocalStore, create_store, link_content
+from ledger.blobs import LocalStore, create_store, link_content
+from ledger.blobs.buckets import BucketStore
+from ledger.blobs.fsspec_store import FsspecStore
 from ledger.errors import IntegrityError
 from ledger.records import Content
 from tests.kit.contents import copy_content

@@ -7,7 +7,8 @@ from uuid import uuid4
 import fsspec
 import pytest
 
-from ledger.blobs import ContentReader, FsspecStore, is_present, link_objects
+from ledger.blobs import ContentReader, is_present, link_objects
+from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.layout import table_key
 from ledger.blobs.store import FETCH_SIZE
 from ledger.errors import IntegrityError, OutsideStoreError, StorageError

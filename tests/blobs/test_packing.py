@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentWriter, FsspecStore, LocalStore, packs
+from ledger.blobs import ContentWriter, LocalStore, packs
+from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packing import PackWriter
 from ledger.blobs.packs import PACK_LIMIT, load_index

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.blobs import FsspecStore, LocalStore
+from ledger.blobs import LocalStore
 from ledger.blobs.codec import encode_chunk, encode_frame
+from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packs import (
     INDEX_LIMIT,

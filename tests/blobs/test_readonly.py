@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import LocalStore, ObjectCache, PrunableStore, Store, open_store, store_id
+from ledger.blobs import LocalStore, ObjectCache, Store, open_store, store_id
+from ledger.blobs.store import PrunableStore
 from ledger.errors import IntegrityError, ReadOnlyError, StorageError
 from tests.kit.contents import load, noise, save
 from tests.kit.stores import KEY

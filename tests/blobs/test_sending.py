@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 import pytest
 
-from ledger.blobs import BucketStore, ContentWriter, create_store
+from ledger.blobs import ContentWriter, create_store
+from ledger.blobs.buckets import BucketStore
 from ledger.blobs.retrying import RetryingStore
 from ledger.errors import StorageError, StoreAccessError
 from tests.kit.contents import add, load, noise, save
@@ -135,7 +136,7 @@ def test_a_killed_upload_shows_no_object(bucket: Bucket, seconds: float) -> None
     """A process that is killed while it uploads leaves whole objects or none, and the next one puts them all."""
     program = f"""
 import tempfile
-from ledger.blobs import BucketStore
+from ledger.blobs.buckets import BucketStore
 store = BucketStore({bucket.url!r})
 with tempfile.TemporaryFile() as file:
     file.write(bytes(20 << 20))
@@ -163,7 +164,7 @@ def test_an_interrupted_upload_is_given_up(bucket: Bucket, proxy: Proxy, then: s
 
     program = f"""
 import tempfile
-from ledger.blobs import BucketStore
+from ledger.blobs.buckets import BucketStore
 store = BucketStore({bucket.url!r})
 with tempfile.TemporaryFile() as file:
     file.write(bytes(60 << 20))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.blobs import FsspecStore
+from ledger.blobs.fsspec_store import FsspecStore
 from ledger.errors import StoreAccessError, StoreUnavailableError
 from tests.conftest import check_histories
 from tests.kit.contents import noise
@@ -99,7 +99,7 @@ def test_a_server_that_is_away_is_that_error(host: Host, tmp_path: Path) -> None
     for _ in range(2):
         with pytest.raises(StoreUnavailableError):
             store.get(KEY)
-    program = f"from ledger.blobs import FsspecStore\nFsspecStore({url!r})"
+    program = f"from ledger.blobs.fsspec_store import FsspecStore\nFsspecStore({url!r})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "StoreUnavailableError: cannot open sftp://127.0.0.1" in done.stderr
     with pytest.raises(StoreUnavailableError):

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.filesystem import Address, parse_address
-from ledger.filesystem.addresses import quote_name, without_protocol
+from ledger.filesystem.addresses import Address, parse_address, quote_name, without_protocol
 
 SEGMENT = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,4}", fullmatch=True)
 NAME = st.lists(SEGMENT, min_size=1, max_size=3).map("/".join)

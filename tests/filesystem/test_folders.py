@@ -3,7 +3,7 @@
 import pytest
 
 from ledger.errors import PathNotFoundError
-from ledger.filesystem import VersionFolders
+from ledger.filesystem.folders import VersionFolders
 from ledger.records import FileEntry
 
 

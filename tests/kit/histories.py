@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ledger.history import UNPLACED, Claim, EventDraft, History, Published, VersionDraft
+from ledger.history import UNPLACED, Claim, EventDraft, History, VersionDraft
 from ledger.history.drafts import Publication
-from ledger.history.history import Decision
+from ledger.history.history import Decision, Published
 from ledger.ids import VersionId, new_uuid
 from ledger.records import VersionString, check_name, check_version, encode
 from tests.kit.git import git_says

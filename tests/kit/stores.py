@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import PrunableStore, Store
+from ledger.blobs import Store
 from ledger.blobs.spooled import put_file
-from ledger.blobs.store import get_into, size_of
+from ledger.blobs.store import PrunableStore, get_into, size_of
 from tests.kit.contents import noise
 
 KEY = "chunks/ab/" + "c" * 62

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from ledger.errors import FormatError, UnsupportedFormatError
-from ledger.records import RECORD_LIMIT, decode, decode_compact, encode, encode_compact
+from ledger.records import decode, decode_compact, encode, encode_compact
+from ledger.records.canonical import RECORD_LIMIT
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "golden" / "canonical.json").read_text(encoding="utf-8")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ledger.errors import FormatError, UnsupportedFormatError
-from ledger.records import MetadataEvent, TagsEvent, UnknownEvent, decode_event, decode_manifest, encode
+from ledger.records import MetadataEvent, TagsEvent, decode_event, decode_manifest, encode
+from ledger.records.versions import UnknownEvent
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "records.json").read_text(encoding="utf-8"))
 MANIFEST = "\n".join(GOLDEN["manifest"]).encode()
