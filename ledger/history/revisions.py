@@ -15,6 +15,7 @@ from ledger.history.forms import Commit, ObjectId, decode_tag, is_object_id
 from ledger.history.kinds import COMMIT, TAG
 from ledger.history.objects import Objects
 from ledger.ids import CommitId
+from ledger.records import parse_time
 from ledger.wording import shown, shown_with_type
 
 _REVISION = re.compile(r"([^~^]+)((?:[~^][0-9]{0,9})*)")
@@ -69,15 +70,10 @@ def commit_behind(objects: Objects, id: str) -> CommitId | None:
 
 def time_of(commit: Commit) -> dt.datetime:
     """When a commit was made, to the microsecond where its trailer says so; always in UTC."""
+    # Another program may have made the commit; the time that Git itself notes is there too.
+    noted = dt.datetime.fromtimestamp(min(commit.time, LAST_SECOND), dt.UTC)
     match = _TIME.search(commit.message)
-    if match is not None:
-        try:
-            moment = dt.datetime.fromisoformat(match[1])
-            return moment.astimezone(dt.UTC) if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
-        except (ValueError, OverflowError):
-            # Another program made the commit; the time that Git itself notes is there too.
-            pass
-    return dt.datetime.fromtimestamp(min(commit.time, LAST_SECOND), dt.UTC)
+    return parse_time(match[1], noted) if match is not None else noted
 
 
 def leads_to(objects: Objects, tip: CommitId, commit: CommitId, *, since: CommitId) -> bool:
