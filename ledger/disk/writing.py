@@ -40,24 +40,22 @@ def write_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]
     sync_directory(os.path.dirname(path) or ".")
 
 
-def create_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> bool:
-    """Put a file in place, durably and whole, unless there is one of that name; says whether it was put.
+def create_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
+    """Put a file in place, durably and whole, unless there is one of that name.
 
     Of any number of processes that do so at once, one puts its file. On file systems without hard links, several that
     saw none may each put theirs, and the last one stays.
     """
     target = os.fspath(path)
     staging = os.path.join(os.path.dirname(target), fresh_name())
-    is_put = True
     with storage_errors(target, "write"):
         try:
             write_new_file(staging, parts)
-            is_put = name_first(staging, target)
+            name_first(staging, target)
         finally:
             remove_if_there(staging)
     # Also if another process put its file: it may have died before it synced the directory.
     sync_directory(os.path.dirname(target) or ".")
-    return is_put
 
 
 def stage_file(

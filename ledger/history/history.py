@@ -180,15 +180,13 @@ class History:
         with locks_end_here():
             return self._publish_in_turn(publication)
 
-    def publish_upon(
-        self, decide: Callable[[CommitId], Sequence[Draft]], *, author: str, now: dt.datetime
-    ) -> Published:
+    def publish_upon(self, decide: Callable[[CommitId], Sequence[Draft]], *, author: str, now: dt.datetime) -> None:
         """As `publish`, but ``decide`` makes the drafts under the ledger's lock, for the commit that is published then.
 
         It is called again if the branch moves all the same. What it raises is raised here.
         """
         with locks_end_here():
-            return self._publish_alone(lambda base: _publication(decide(base), author, now))
+            self._publish_alone(lambda base: _publication(decide(base), author, now))
 
     def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
         """Durably publish a commit made from ``expected`` if the branch is still there; says whether it was."""

@@ -21,7 +21,7 @@ BARE_STORE = "ledger-store"
 _FILE = "file://"
 
 
-def settings_for(url: str, store: str | None = None) -> RemoteConfig:
+def settings_for(url: str, store: str | None) -> RemoteConfig:
     """The settings of a remote that a user names by a URL or a path; a path is made absolute.
 
     Raises `ArgumentError` for a URL with a password or a query.
@@ -35,15 +35,14 @@ def place_named(url: str, store: str | None = None) -> RemoteConfig:
     return RemoteConfig(url=given_remote(url), store=given_store(store or ""))
 
 
-def write_remote(ledger_dir: Path, name: str, url: str, *, store: str | None = None) -> RemoteConfig:
-    """Write a remote into a ledger's settings and return it.
+def write_remote(ledger_dir: Path, name: str, url: str, *, store: str | None = None) -> None:
+    """Write a remote into a ledger's settings.
 
     Raises `RemoteExistsError` for a name that is taken, and `ArgumentError` for a name or URL that is invalid.
     """
     settings = settings_for(url, store)
     check_remote(name, settings.url)
     append_remote(ledger_dir, name, settings)
-    return settings
 
 
 def remote_for_git(name: str, settings: RemoteConfig) -> Remote:
