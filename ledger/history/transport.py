@@ -53,6 +53,8 @@ It would advise against a graft file at length, ours too, and so hide why a fetc
 _PACKS = "objects/pack"
 _DOWNLOADED = ".temp"
 """The suffix of packs and indexes that Git has taken from a web server, and not looked at yet."""
+_RECEIVED = "tmp_pack_"
+"""How the packs begin that Git is taking in, and leaves where it finds no room."""
 _MADE = ("HEAD", "config", PACKED_REFS, BRANCH)
 """The files without which a repository is none, or has no branch."""
 _NAMED_IN = (_PACKS, os.path.dirname(BRANCH), "reftable")
@@ -115,9 +117,10 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
     if _is_near(remote):
         options.append(f"--upload-pack={_UPLOAD}")
     done = _talk(git_dir, remote, "fetch", *options, "--", remote.url, f"+{BRANCH}:{ref}")
+    is_full = bool(done.code) and is_full_here(done.words)
     if done.code:
-        _drop_downloads(git_dir)
-    if done.code and is_full_here(done.words):
+        _drop_downloads(git_dir, is_full=is_full)
+    if is_full:
         raise DiskFullError(
             f"cannot fetch from {remote}: {done.words}",
             hint="free some space and try again; nothing changed here",
@@ -141,14 +144,15 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
         settle_everything()  # Git syncs no loose object that it takes from a web server without Git
 
 
-def _drop_downloads(git_dir: Path) -> None:
+def _drop_downloads(git_dir: Path, *, is_full: bool) -> None:
     """Remove what a fetch from a web server without Git has left: a bad index among it would fail each later fetch.
 
-    If another fetch from such a server is under way, it fails, and can be made again.
+    Of a fetch that has filled the disk the part of a pack goes, which would leave no room for saves either. If another
+    fetch that leaves such files is under way, it fails, and can be made again.
     """
     if not link_on_way(git_dir, _PACKS):  # behind a link lies what is the user's own
         for name in names_in(git_dir / _PACKS):
-            if name.endswith(_DOWNLOADED):
+            if name.endswith(_DOWNLOADED) or (is_full and name.startswith(_RECEIVED)):
                 remove_if_there(git_dir / _PACKS / name)
 
 

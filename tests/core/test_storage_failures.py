@@ -19,6 +19,7 @@ from ledger.materializers import BaseMaterializer
 from tests.conftest import check_histories
 from tests.crash.survival import in_a_fork
 from tests.kit.disks import disk_at, remount
+from tests.kit.hubs import new_hub, shared
 from tests.kit.ledgers import files_below, git, state_of, store_of
 
 
@@ -70,6 +71,19 @@ def _fill(filler: Path, disk: Path, *, leave: int) -> None:
     status = os.statvfs(disk)
     with filler.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, max(status.f_bavail * status.f_frsize - leave, 1))
+
+
+def test_a_fetch_that_finds_no_room_takes_none(small_disk: Path, tmp_path: Path) -> None:
+    """What there was of the pack goes, so that a save finds the room that it found before."""
+    theirs = shared(tmp_path / "theirs", hub := new_hub(tmp_path))
+    theirs.sync()
+    ledger = Ledger.clone(hub, small_disk / ".ledger")
+    theirs.save("large record", "x", run_metadata={str(number): os.urandom(300).hex() for number in range(1500)})
+    theirs.sync()
+    _fill(small_disk / "filler", small_disk, leave=200 << 10)
+    with pytest.raises(DiskFullError, match="cannot fetch"):
+        ledger.sync()
+    assert "1" == ledger.save("small", "y").version
 
 
 def test_a_read_only_disk_can_be_read(small_disk: Path) -> None:
