@@ -145,11 +145,8 @@ class FsspecStore:
 
     def delete(self, key: str) -> None:
         """Remove an object."""
-        try:
-            with self._asking(key, "delete"):
-                self._files.rm_file(self._path(key))
-        except FileNotFoundError:
-            return
+        with contextlib.suppress(FileNotFoundError), self._asking(key, "delete"):
+            self._files.rm_file(self._path(key))
 
     def _size(self, key: str) -> int:
         with self._asking(key, "read"):
