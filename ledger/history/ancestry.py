@@ -20,12 +20,12 @@ _PARENTS_WIDTH = 2 * 40 + 1
 
 def is_ancestor(git_dir: Path, older: CommitId, newer: CommitId) -> bool:
     """Whether a commit is part of what another one is built on."""
-    return _ask(git_dir, older, newer, "merge-base", "--is-ancestor").code == 0
+    return _ask(git_dir, older, newer, "--is-ancestor").code == 0
 
 
 def common_commit(git_dir: Path, one: CommitId, other: CommitId) -> CommitId | None:
     """The newest commit that two commits share, maybe one of them; ``None`` if they have no history in common."""
-    done = _ask(git_dir, one, other, "merge-base")
+    done = _ask(git_dir, one, other)
     return CommitId(done.output.strip()) if done.code == 0 else None
 
 
@@ -59,9 +59,9 @@ def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> lis
     return list(found)
 
 
-def _ask(git_dir: Path, one: CommitId, other: CommitId, *question: str) -> Done:
+def _ask(git_dir: Path, one: CommitId, other: CommitId, *options: str) -> Done:
     """What Git says: code 0 is yes, 1 is no. Raises an error where Git could not tell, which is not a no."""
-    done = run_git(git_dir, *question, one, other)
+    done = run_git(git_dir, "merge-base", *options, one, other)
     if done.code not in (0, 1):
         check_readable(git_dir, one, other)
         message = f"git cannot tell what {other} is built on: {done.words}"
