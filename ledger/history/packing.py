@@ -132,7 +132,7 @@ def tidy(objects: Objects) -> None:
 
 
 def _is_turn(counts: Mapping[str, int], written: int) -> bool:
-    """Whether a large fold goes on after a save of so many objects: if that is large, else between two small folds."""
+    """Whether a large fold goes on after a save of so many objects: if they are many, else once between small folds."""
     few = sum(count <= SMALL for count in counts.values())
     return written > SMALL or few % SAVES_PER_SLICE == SAVES_PER_SLICE // 2
 
