@@ -34,7 +34,7 @@ def remove_abandoned(folder: str | os.PathLike[str], prefix: str, *, seconds: fl
 
 
 def remove_abandoned_folders(folder: str | os.PathLike[str], prefix: str, *, seconds: float) -> None:
-    """As `remove_abandoned`, for folders: each goes with all that is in it, if nobody has written to any of that."""
+    """As `remove_abandoned`, for folders: each goes with all in it, if nobody has written to any of it for so long."""
     for path in _beginning_with(folder, prefix):
         with storage_errors(path, "look at"), contextlib.suppress(FileNotFoundError):
             # A folder that cannot be listed, such as another user's, cannot be emptied either.
