@@ -218,3 +218,12 @@ def test_a_source_that_fails_meanwhile_is_not_called_empty(
         plan_repair(kept, source)
     proxy.plan = nothing
     assert repair(kept, bucket.url).report.ok
+
+
+def test_a_history_that_went_is_told_by_the_plan(kept: Ledger, tmp_path: Path) -> None:
+    """Where an open ledger has lost its history, a source is found all the same, and the plan says what is gone."""
+    other = Ledger.init(tmp_path / "other" / ".ledger")
+    kept.git_dir.rename(tmp_path / "gone")
+    source = find_source(kept, str(other.path))
+    with pytest.raises(IntegrityError, match="should hold one history"):
+        plan_repair(kept, source)
