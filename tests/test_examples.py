@@ -39,6 +39,16 @@ def test_digits_tells_versions_and_accuracy(workdir: Path, scripts: ScriptServer
     assert "saved my_dataset@2, my_model@3 and my_model@4" in scripts.run(EXAMPLES / "digits.py")
 
 
+def test_the_first_script_about_progress_prints_it(workdir: Path, scripts: ScriptServer) -> None:
+    """The script of specs/access.md, 5 runs as it stands."""
+    (workdir / "data").write_bytes(b"x" * 100)
+    progress = (ROOT / "specs" / "access.md").read_text().partition("## 5. Progress")[2]
+    script, bar = re.findall(r"(?ms)^```python\n(.*?)^```", progress)
+    (workdir / "progress.py").write_text(script)
+    assert "save raw 100 100" in scripts.run(workdir / "progress.py")
+    assert "as bar, progress(show):" in bar
+
+
 def test_the_examples_of_the_readme_save_what_they_say(workdir: Path, scripts: ScriptServer) -> None:
     """Its blocks of Python run one after another; what their comments name is there, and nothing was saved twice."""
     blocks = re.findall(r"(?ms)^```python\n(.*?)^```", (ROOT / "README.md").read_text())
