@@ -35,6 +35,8 @@ from ledger.lookup import (
     CONFIG_FILE,
     RemoteConfig,
     find_remote,
+    most_like,
+    read_config,
     remote_for_git,
     settings_for,
     store_of_remote,
@@ -152,9 +154,11 @@ def _settings_of(workspace: Workspace, name: str) -> RemoteConfig:
     """The settings of a remote; raises `RemoteNotFoundError`."""
     settings = find_remote(workspace.path, workspace.history.git_dir, name)
     if settings is None:
+        near = most_like(name, list(read_config(workspace.path).remotes))
+        add = f"run `ledger remote add {name} URL`" if is_remote_name(name) else ""
         raise RemoteNotFoundError(
             f"no remote {without_secrets(name)!r} in {workspace.path / CONFIG_FILE}",
-            hint=f"run `ledger remote add {name} URL`" if is_remote_name(name) else "",
+            hint=f"did you mean {near[0]!r}?" if near else add,
             name=without_secrets(name),
         )
     return settings

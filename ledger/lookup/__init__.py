@@ -42,6 +42,7 @@ from ledger.lookup.remotes import (
 from ledger.lookup.resolving import check_wanted, resolve, split_label, version_text
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.lookup.searching import check_tagged, claims_tagged, find_version
+from ledger.lookup.spelling import most_like
 from ledger.lookup.view import View
 from ledger.lookup.visualized import Visualized
 
@@ -81,6 +82,7 @@ __all__ = [
     "is_ledger",
     "leaves",
     "likely_store_of_remote",
+    "most_like",
     "no_file",
     "none_found",
     "place_for_new",

@@ -403,6 +403,14 @@ def test_a_remote_that_nobody_knows(ledger: Ledger) -> None:
     assert "`ledger remote add NAME URL`" in caught.value.hint
 
 
+def test_a_remote_whose_name_is_mistyped(pair: tuple[Ledger, Ledger]) -> None:
+    """The error names the remote that was probably meant, instead of how to add another one."""
+    ada, _ = pair
+    with pytest.raises(RemoteNotFoundError) as caught:
+        ada.sync("orgin")
+    assert "did you mean 'origin'?" == caught.value.hint
+
+
 def test_a_past_revision_does_not_sync(pair: tuple[Ledger, Ledger]) -> None:
     """A ledger at a revision can only be read."""
     with pytest.raises(ReadOnlyError):
