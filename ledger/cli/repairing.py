@@ -85,6 +85,8 @@ def _show_plan(plan: "RepairPlan") -> None:
         print_line(f"{each.label}: {counted(len(each.keys), 'object')} from {plan.source.where}")
     for label in plan.hopeless:
         print_line(f"{label}: {plan.source.where} cannot make it whole")
+    if plan.hopeless:
+        print_line("others may: a clone stores only what was saved in it, and `ledger remote list` shows other stores")
     history = plan.history
     if history.fetched or history.kept or history.lost:
         counts = f"{len(history.fetched)} fetched, {len(history.kept)} kept, {len(history.lost)} nowhere to be had"

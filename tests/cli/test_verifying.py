@@ -146,6 +146,18 @@ def test_a_source_without_it_is_not_enough(cli: Cli, copy: str) -> None:
     assert "cannot make it whole" in cli("repair", "--from", copy, "--dry-run", code=5).out
 
 
+def test_a_clone_of_what_others_saved_is_not_enough(cli: Cli, iris: dict[str, Any], workdir: Path) -> None:
+    """A clone lacks the bytes that its remote's store has: repair tells where that is seen, and there they are."""
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", "hub.git"], check=True)
+    cli("remote", "add", "origin", "hub.git")
+    cli("sync")
+    cli("clone", "hub.git", "clone/.ledger")
+    damage(chunk_of(Ledger.open()))
+    assert "\nothers may: " in cli("repair", "--from", "clone", code=5).out
+    (remote,) = json.loads(cli("remote", "list", "--json").out)
+    cli("repair", "--from", remote["store"])
+
+
 def test_a_lost_branch_is_left_to_a_person(cli: Cli, copy: str, iris: dict[str, Any]) -> None:
     """Repair says that no source mends it, and the hint of every other command how it is done."""
     branch = Ledger.open(copy).git_dir / "refs/heads/main"
