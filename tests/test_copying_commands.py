@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
+from ledger.lookup import write_remote
 from tests.kit.s3 import Bucket
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,21 @@ def test_a_backup_has_all_registered_data(ledger: Ledger, tmp_path: Path, docume
     run(command, tmp_path)
     copy = Ledger.open(tmp_path / "backup" / ".ledger")
     assert (True, False) == (copy.verify().ok, (copy.path / "store" / LEFT).exists())
+
+
+@pytest.mark.skipif(not shutil.which("rsync"), reason="needs rsync")
+def test_a_clone_has_all_bytes_once_they_are_copied(ledger: Ledger, tmp_path: Path) -> None:
+    """Those of the remote's store, registered data too, join what the clone saved, and no remote is needed then."""
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", tmp_path / "hub.git"], check=True)
+    write_remote(ledger.path, "origin", str(tmp_path / "hub.git"))
+    ledger.sync()
+    clone = Ledger.clone(str(tmp_path / "hub.git"), tmp_path / "clone" / ".ledger")
+    clone.save(b"saved here", "here")
+    command = command_in("specs/sharing.md", "rsync -a --ignore-existing")
+    run(command.replace("hub.git/", f"{tmp_path}/hub.git/"), tmp_path / "clone")
+    (tmp_path / "hub.git").rename(tmp_path / "away.git")
+    alone = Ledger.open(clone.path)
+    assert (True, [b"saved here", bytes(range(256)) * 8]) == (alone.verify().ok, [*map(alone.load, ("here", "saved"))])
 
 
 @pytest.mark.skipif(not shutil.which("aws"), reason="needs the command line of AWS")
