@@ -304,7 +304,7 @@ def _quieten() -> None:
 def _hurry(files: Any) -> None:
     """Let the library of SFTP send at once, and not wait for ever for a host that fell silent.
 
-    It waits for the answer to each 32 KiB, which the system would hold back until there is more to send.
+    It sends 32 KiB and waits for the answer; the system would hold back their end until there is more to send.
     """
     import socket
 

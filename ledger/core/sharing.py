@@ -105,7 +105,7 @@ def add_remote(workspace: Workspace, name: str, url: str, store: str | None = No
 
 
 def _note_store_of_origin(path: Path, settings: RemoteConfig) -> str:
-    """Note the store of a new clone's remote; gives the reason if it cannot be read, and the first upload notes it."""
+    """Note the store of a new clone's remote; if it cannot be read, gives the reason, and the first upload notes it."""
     where = store_of_remote(path, settings)
     if not where:
         return "nobody has said where they lie"

@@ -20,7 +20,7 @@ class TrustFile:
     """The digests that one user trusts on one machine."""
 
     _only_here: ClassVar[set[tuple[Path, Digest]]] = set()
-    """What this process trusts besides in all its ledgers, with the path of the file that could not be written."""
+    """What this process trusts besides, in all its ledgers, with the path of the file that could not be written."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
