@@ -23,6 +23,7 @@ from ledger.core.workspace import Workspace
 from ledger.errors import IntegrityError
 from ledger.records import FileEntry, Name, content_digest, segments_of
 from tests.kit.contents import noise
+from tests.kit.git import unpack
 from tests.kit.ledgers import (
     LIES,
     canonical,
@@ -62,15 +63,6 @@ for more in range(12):
         found[f"{type(error).__name__} {error.errno}"] += 1
 print(sorted(found))
 """
-
-
-def loosen(ledger: Ledger) -> None:
-    """Take every object of the history out of its pack, into a file of its own."""
-    for pack in list((ledger.git_dir / "objects" / "pack").glob("*.pack")):
-        data = pack.read_bytes()
-        pack.with_suffix(".idx").unlink()
-        pack.unlink()
-        git(ledger, "unpack-objects", "-q", data=data)
 
 
 @pytest.fixture
@@ -143,7 +135,7 @@ def plant_event(ledger: Ledger) -> None:
 def lose_folder(ledger: Ledger, path: str) -> None:
     """Lose the tree of a folder of the history."""
     tree = git(ledger, "rev-parse", f"main:{path}")
-    loosen(ledger)
+    unpack(ledger.git_dir)
     (ledger.git_dir / "objects" / tree[:2] / tree[2:]).unlink()
 
 
@@ -251,7 +243,7 @@ def test_damage_to_a_record_names_its_version(shared: Ledger) -> None:
     """A Git object that cannot be read is one problem with the versions that cannot be read for it."""
     path = next(path for path in git(shared, "ls-tree", "-r", "main").splitlines() if "version.json" in path)
     blob = path.split()[2]
-    loosen(shared)
+    unpack(shared.git_dir)
     damage(shared.git_dir / "objects" / blob[:2] / blob[2:])
     [problem] = shared.verify().problems
     assert ("corrupt", 1) == (problem.kind, len(problem.versions))

@@ -28,7 +28,7 @@ from ledger.history.upkeep import (
     without_index,
 )
 from ledger.ids import CommitId
-from tests.kit.git import run_git
+from tests.kit.git import run_git, unpack
 from tests.kit.histories import again, git, new_history, packs_of, publish
 
 
@@ -447,19 +447,10 @@ def test_a_branch_that_went_back_is_noticed(history: History) -> None:
     assert [] == problems(history)
 
 
-def _unpack(history: History) -> None:
-    """Bring every object into a loose file."""
-    for pack in packs_of(history):
-        data = pack.read_bytes()
-        for suffix in (".pack", ".idx"):
-            pack.with_suffix(suffix).unlink()
-        git(history, "unpack-objects", "-q", data=data)
-
-
 def _went_back_in_loose_files(history: History) -> tuple[str, Path]:
     """Move the branch back by two commits, all in loose files; the one that is lost, and the folder of it alone."""
     for seconds in itertools.count(3):
-        _unpack(history)
+        unpack(history.git_dir)
         id = git(history, "rev-parse", "main~1")
         folder = history.git_dir / "objects" / id[:2]
         if len(os.listdir(folder)) == 1:
@@ -550,11 +541,7 @@ def test_an_index_that_comes_while_it_is_looked_at_is_no_fault(
 def test_a_missing_object_is_told_from_a_damaged_one(history: History, lost: str) -> None:
     """The kind of a fault says whether something is gone or wrong, and which object that concerns, for each commit."""
     id = git(history, "rev-parse", lost)
-    for pack in packs_of(history):
-        data = pack.read_bytes()
-        for suffix in (".pack", ".idx"):
-            pack.with_suffix(suffix).unlink()
-        git(history, "unpack-objects", "-q", data=data)
+    unpack(history.git_dir)
     path = history.git_dir / "objects" / id[:2] / id[2:]
     for kind, spoil in (("corrupt", flip), ("missing", lambda path, _: path.unlink())):
         spoil(path, 5)

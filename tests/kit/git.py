@@ -18,6 +18,15 @@ def run_git(git_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def unpack(git_dir: Path) -> None:
+    """Take every object of a repository out of its pack, into a file of its own."""
+    for pack in list((git_dir / "objects" / "pack").glob("*.pack")):
+        data = pack.read_bytes()
+        pack.with_suffix(".idx").unlink()
+        pack.unlink()
+        git_says(git_dir, "unpack-objects", "-q", data=data)
+
+
 def set_hook(git_dir: Path, name: str, script: str) -> None:
     """Let Git run some lines of shell in a repository."""
     hook = git_dir / "hooks" / name

@@ -14,7 +14,7 @@ from ledger.blobs import ContentWriter
 from ledger.client import Client
 from ledger.core.saving import Options, store_value
 from ledger.records import FileEntry, content_digest, segments_of
-from tests.kit.git import git_says
+from tests.kit.git import git_says, unpack
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -133,11 +133,7 @@ def canonical(record: dict[str, Any]) -> bytes:
 
 def loose_object(ledger: Ledger, revision: str) -> tuple[str, Path]:
     """The id of an object and its own file, once all objects have one."""
-    for path in list(ledger.git_dir.glob("objects/pack/*.pack")):
-        data = path.read_bytes()
-        path.with_suffix(".idx").unlink()
-        path.unlink()
-        git(ledger, "unpack-objects", "-q", data=data)
+    unpack(ledger.git_dir)
     id = git(ledger, "rev-parse", revision)
     return id, ledger.git_dir / "objects" / id[:2] / id[2:]
 

@@ -16,6 +16,7 @@ from ledger.errors import RemoteError, StorageError
 from ledger.history.waiting import Ticket
 from ledger.lookup import write_remote
 from ledger.maintenance import execute_repair, find_source, plan_repair
+from tests.kit.git import unpack
 from tests.kit.histories import NOW
 from tests.kit.hubs import new_hub
 from tests.kit.ledgers import (
@@ -104,16 +105,8 @@ def _one_large_pack(ledger: Ledger) -> None:
     damage_every_pack(ledger)
 
 
-def _loosen(ledger: Ledger) -> None:
-    for pack in list((ledger.git_dir / "objects" / "pack").glob("*.pack")):
-        data = pack.read_bytes()
-        pack.with_suffix(".idx").unlink()
-        pack.unlink()
-        git(ledger, "unpack-objects", "-q", data=data)
-
-
 def _loose(ledger: Ledger) -> None:
-    _loosen(ledger)
+    unpack(ledger.git_dir)
     for path in list((ledger.git_dir / "objects").glob("??/*"))[::3]:
         damage(path)
 
@@ -167,7 +160,7 @@ def test_objects_of_the_history_come_back(kept: Ledger, hurt: Callable[[Ledger],
 def test_a_plan_tells_which_objects_of_the_history_are_nowhere(kept: Ledger, tmp_path: Path) -> None:
     """One that a source has is enough to do, and one that it lacks, as a store alone does, is more than it can do."""
     blob = git(kept, "rev-parse", f"main:{manifest_path(kept.get('iris', 1))}")
-    _loosen(kept)
+    unpack(kept.git_dir)
     (kept.git_dir / "objects" / blob[:2] / blob[2:]).unlink()
     told = []
     copy = kept.path.parent / "copy"
@@ -297,11 +290,7 @@ def test_loose_objects_beside_one_that_cannot_be_read_stay(kept: Ledger) -> None
         late = git(kept, "hash-object", "-w", "--stdin", data=b"%d" % number)
         if late[:2] == old[:2]:
             break
-    for pack in list((kept.git_dir / "objects" / "pack").glob("*.pack")):
-        data = pack.read_bytes()
-        pack.with_suffix(".idx").unlink()
-        pack.unlink()
-        git(kept, "unpack-objects", "-q", data=data)
+    unpack(kept.git_dir)
     path = kept.git_dir / "objects" / old[:2] / old[2:]
     path.unlink()
     _circle(path)
