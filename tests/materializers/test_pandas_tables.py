@@ -103,6 +103,8 @@ class TestFrames(MaterializerContract):
             pd.DataFrame([[1, 2, 3]], columns=[1, "1", None]),
             pd.DataFrame([[1, 2]], columns=columns),
             pd.DataFrame([[1, 2]], columns=pd.date_range("2020", periods=2)),
+            pd.DataFrame([[1, 2]], columns=pd.date_range("2020", periods=2, tz="Europe/Paris")),
+            pd.DataFrame([[1, 2]], columns=pd.period_range("2020", periods=2, freq="M")),
             pd.DataFrame([[1, 2]], columns=pd.Categorical(["x", "y"])),
             pd.DataFrame({"x": range(3)}, index=pd.date_range("2020", periods=3, freq="D", tz="UTC", name="day")),
             pd.DataFrame({"x": range(3)}, index=pd.Categorical(["a", "b", "a"])),
