@@ -15,8 +15,10 @@ Json = Any
 BYTES_LIMIT = 1 << 16
 """Longer bytes become a file of their own."""
 
+DECIMAL_BITS = 13_000
+"""Integers of more bits may have no decimal text that Python is willing to write."""
+
 _INTEGER_LIMIT = 2**53 - 1
-_DECIMAL_BITS = 13_000
 _BLOCK = 1 << 20  # characters
 _FEW = 8  # values: checking so few one by one is as quick as all at once
 
@@ -52,7 +54,7 @@ def encode_integer(number: int) -> Json:
     if -_INTEGER_LIMIT <= number <= _INTEGER_LIMIT:
         return number
     # Hexadecimal takes linear time; Python refuses to convert long decimals.
-    return {"$int": str(number) if number.bit_length() < _DECIMAL_BITS else hex(number)}
+    return {"$int": str(number) if number.bit_length() < DECIMAL_BITS else hex(number)}
 
 
 def decode_integer(text: str) -> int:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType
 from ledger.errors import MaterializerError
+from ledger.materializers.atoms import DECIMAL_BITS
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder, can_encode
@@ -22,7 +23,6 @@ from ledger.materializers.registry import DATACLASS, JSON, LAST_RESORT, TENSORS,
 from ledger.materializers.state_dicts import is_state_dict
 from ledger.materializers.tree_files import write_tree
 
-_LEGIBLE_BITS = 13_000  # longer integers have no text that Python is willing to write
 _NUMBERS = (int, float, complex)
 _CONTAINERS = (list, dict, tuple, set, frozenset, deque)
 _SIMPLE = (type(None), type(...), range, PurePosixPath, PureWindowsPath)
@@ -78,7 +78,7 @@ class JsonMaterializer(_TreeMaterializer):
         if isinstance(value, _CONTAINERS):
             return {"length": len(value)}
         is_number = isinstance(value, _NUMBERS) or qualified_name(type(value)).startswith("numpy.")
-        if isinstance(value, int) and value.bit_length() > _LEGIBLE_BITS:
+        if isinstance(value, int) and value.bit_length() > DECIMAL_BITS:
             return {}
         return {"string_representation": str(value)} if is_number else {}
 
