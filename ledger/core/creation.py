@@ -25,7 +25,15 @@ from ledger.disk import (
 from ledger.errors import LedgerExistsError
 from ledger.history import FOLD_LOCK, LOCK, History, Remote
 from ledger.history.sharing import clone_history
-from ledger.lookup import DEFAULT_STORE, LEDGER_DIRECTORY, Config, RemoteConfig, given_store, write_config
+from ledger.lookup import (
+    DEFAULT_STORE,
+    LEDGER_DIRECTORY,
+    Config,
+    RemoteConfig,
+    given_store,
+    hint_of_repository,
+    write_config,
+)
 
 _LOCKS = (LOCK, FOLD_LOCK)
 """Made with the ledger. Otherwise whoever takes them first would own them, such as root for a backup."""
@@ -83,6 +91,8 @@ def refuse_existing_path(path: Path) -> None:
             return
     if path.is_dir() and any(path.glob("?*.git")):
         what, hint = "a ledger", "open it, or choose another path"
+    elif told := hint_of_repository(path):
+        what, hint = "something that is not a ledger", told
     elif path.is_dir() and path.name != LEDGER_DIRECTORY:
         what, hint = (
             "something that is not a ledger",

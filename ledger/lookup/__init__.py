@@ -17,7 +17,14 @@ from ledger.lookup.config import (
 )
 from ledger.lookup.configuring import changing_settings, remove_remote, write_cache_limit, write_config
 from ledger.lookup.differences import Change, Origin, VersionDiff
-from ledger.lookup.discovery import LEDGER_DIRECTORY, find_ledger, is_ledger, none_found, place_for_new
+from ledger.lookup.discovery import (
+    LEDGER_DIRECTORY,
+    find_ledger,
+    hint_of_repository,
+    is_ledger,
+    none_found,
+    place_for_new,
+)
 from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.file_differences import FileChange, FilesDiff
 from ledger.lookup.finding_runs import RUN_STATUSES
@@ -77,6 +84,7 @@ __all__ = [
     "find_remote",
     "find_version",
     "given_store",
+    "hint_of_repository",
     "history_at",
     "is_absent",
     "is_ledger",

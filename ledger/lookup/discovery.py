@@ -65,11 +65,20 @@ def _how_to_have_one(path: Path) -> str:
     inside = path / LEDGER_DIRECTORY
     if is_folder(inside):
         return f"the ledger directory itself is meant: {inside}"
+    if hint := hint_of_repository(path):
+        return hint
     if _is_used(path):
         return f"run `ledger init {shlex.quote(str(inside))}` to make one in that folder"
     if _is_no_folder(path):
         return "name the directory of a ledger; that is a file"
     return f"run `ledger init {shlex.quote(str(path))}` to make one there"
+
+
+def hint_of_repository(path: Path) -> str:
+    """What to do where a bare repository, such as a remote, is taken for a ledger; empty where a path is none."""
+    if is_file(path / "HEAD") and is_folder(path / "objects"):
+        return f"that is a Git repository: `ledger clone {shlex.quote(str(path))} PATH` makes a ledger of it"
+    return ""
 
 
 def is_ledger(path: Path) -> bool:

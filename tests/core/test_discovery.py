@@ -230,6 +230,16 @@ def test_a_named_path_without_a_ledger_says_how_to_have_one(workdir: Path) -> No
     assert "that is a file" in caught.value.hint
 
 
+def test_a_remote_is_no_ledger(ledger: Ledger, workdir: Path) -> None:
+    """Who names a bare repository reads how to clone it, and no ledger is made in it."""
+    ledger.save(1, "one")
+    subprocess.run(["git", "clone", "-q", "--bare", str(ledger.git_dir), "hub.git"], check=True)
+    for use in (Ledger.open, Ledger.init):
+        with pytest.raises((LedgerNotFoundError, LedgerExistsError)) as caught:
+            use("hub.git")
+        assert f"`ledger clone {workdir / 'hub.git'} PATH` makes a ledger" in caught.value.hint
+
+
 def test_logging_without_a_ledger_is_about_an_unknown_artifact(workdir: Path) -> None:
     """Metadata for an artifact that cannot exist is a KeyError, and no ledger is made for it."""
     with pytest.raises(KeyError) as caught:
