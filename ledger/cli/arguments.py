@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ledger.cli.completions import complete_known_tag
 from ledger.enums import ArtifactType
 from ledger.wording import shown
 
@@ -79,6 +80,11 @@ def metadata_option(help: str) -> Callable[[Decorated], Decorated]:
     return click.option(
         "--meta", type=key_value, callback=one_value_each, metavar="KEY=VALUE", multiple=True, help=help
     )
+
+
+def tags_option(help: str) -> Callable[[Decorated], Decorated]:
+    """The option ``--tag TAG``, which may be repeated, as ``tags``."""
+    return click.option("--tag", "tags", metavar="TAG", multiple=True, help=help, shell_complete=complete_known_tag)
 
 
 def limit_option(help: str) -> Callable[[Decorated], Decorated]:

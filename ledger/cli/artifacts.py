@@ -4,9 +4,9 @@ import datetime as dt
 
 import click
 
-from ledger.cli.arguments import limit_option, metadata_option, moment, type_option
+from ledger.cli.arguments import limit_option, metadata_option, moment, tags_option, type_option
 from ledger.cli.asked_columns import print_asked, show_option, values_of_version
-from ledger.cli.completions import complete_known_tag, complete_name, complete_version
+from ledger.cli.completions import complete_name, complete_version
 from ledger.cli.printing import Shape, print_fields, print_json, print_list, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import (
@@ -53,14 +53,7 @@ def versions() -> None:
 
 
 @artifact.command("list", cls=ExampleCommand, example="ledger artifact list --tag best")
-@click.option(
-    "--tag",
-    "tags",
-    metavar="TAG",
-    multiple=True,
-    help="Only artifacts that have a version with this tag; may be repeated.",
-    shell_complete=complete_known_tag,
-)
+@tags_option("Only artifacts that have a version with this tag; may be repeated.")
 @json_option
 @pass_session
 def list_artifacts(session: Session, tags: tuple[str, ...]) -> None:
@@ -85,14 +78,7 @@ def show_artifact(session: Session, name: str) -> None:
 
 @versions.command("list", cls=ExampleCommand, example="ledger artifact version list iris --tag best --limit 10")
 @click.argument("name", required=False, shell_complete=complete_version)
-@click.option(
-    "--tag",
-    "tags",
-    metavar="TAG",
-    multiple=True,
-    help="Only versions with this tag; may be repeated.",
-    shell_complete=complete_known_tag,
-)
+@tags_option("Only versions with this tag; may be repeated.")
 @metadata_option(
     "Only versions with this metadata, JSON or text; a group is 'metrics={\"accuracy\": 0.97}'; may be repeated."
 )

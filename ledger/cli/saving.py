@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 import ledger
-from ledger.cli.arguments import PATH, metadata_option, type_option
+from ledger.cli.arguments import PATH, metadata_option, tags_option, type_option
 from ledger.cli.completions import complete_known_tag, complete_name
 from ledger.cli.printing import print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
@@ -19,14 +19,7 @@ from ledger.lookup import ArtifactVersion
 @click.argument("path", type=PATH)
 @click.option("--name", metavar="NAME", required=True, help="The artifact's name.", shell_complete=complete_name)
 @click.option("--version", metavar="VERSION", help="The version; by default the next number.")
-@click.option(
-    "--tag",
-    "tags",
-    metavar="TAG",
-    multiple=True,
-    help="A tag; may be repeated.",
-    shell_complete=complete_known_tag,
-)
+@tags_option("A tag; may be repeated.")
 @metadata_option("Metadata, JSON or text; may be repeated.")
 @type_option("The artifact type, such as ModelArtifact.")
 @json_option
