@@ -171,7 +171,7 @@ def _check_kinship(history: History, remote: Remote, tip: CommitId, local: Commi
         check_readable(history.git_dir, local, tip)
         raise ArgumentError(
             f"{remote} holds another ledger: its history and this one have no commit in common",
-            hint="clone it and save there, or choose a remote that is empty",
+            hint="clone it and save there, also what is here (specs/sharing.md, 3), or choose a remote that is empty",
             remote=remote.name,
             commit=tip,
         )

@@ -278,6 +278,22 @@ def test_a_name_that_cannot_be_merged_has_a_way_out(pair: tuple[Ledger, Ledger],
     assert {"1": "other"} == values_by_version(ada, "plain")
 
 
+def test_a_ledger_that_was_made_apart_has_a_way_out(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
+    """It shares no commit with the remote; as the page of the hint says, its versions are saved behind those there."""
+    ada, _ = pair
+    ada.save("of ada", "iris")
+    ada.sync()
+    old = Ledger.init(tmp_path / "apart" / ".ledger")
+    old.save("of bob", "iris")
+    old.add_remote("origin", str(hub))
+    with pytest.raises(ArgumentError, match="no commit in common") as caught:
+        old.sync()
+    assert "specs/sharing.md, 3" in caught.value.hint
+    save_anew(old, tmp_path / "new" / ".ledger", str(hub))
+    ada.sync()
+    assert {"1": "first", "2": "of ada", "3": "of bob"} == values_by_version(ada)
+
+
 def test_a_remote_that_went_another_way_has_a_way_out(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
     """Of two histories that were published, one is saved anew behind the other, as the page of the hint says."""
     ada, bob = pair
