@@ -13,6 +13,7 @@ from ledger.cli.shapes import full_run_shape, label_of, readable, run_shape
 from ledger.cli.suggesting import SuggestingGroup
 from ledger.errors import RunNotFoundError
 from ledger.lookup import RUN_STATUSES, PipelineRun, Reader, StepRun
+from ledger.notices import warn_user
 from ledger.wording import shown
 
 _NAMES_SHOWN = 4
@@ -62,6 +63,8 @@ def list_runs(
     reader = session.reader()
     used = reader.get(using) if using is not None else None
     runs = reader.runs(pipeline=pipeline, status=status, using=used, limit=limit)
+    if pipeline is not None and not runs and not reader.runs(pipeline=pipeline, limit=1):
+        warn_user(f"no run is of a pipeline {shown(pipeline)}")
     rows = list(readable(runs, lambda run: (run_shape(run), values_of_run(run, keys)), lambda run: f"run {run.id}"))
     if not session.json:
         rows = [({**shape, "steps": _steps_worded(shape["steps"])}, values) for shape, values in rows]

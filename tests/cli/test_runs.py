@@ -9,7 +9,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from ledger import Ledger, load_artifact, pipeline, step
-from ledger.cli.program import program
+from ledger.cli.program import program, run
 from ledger.client import Client
 from ledger.errors import ArgumentTypeError
 from tests.cli.conftest import Cli
@@ -48,7 +48,14 @@ def test_runs_are_listed_with_their_steps(cli: Cli) -> None:
     assert [str(second.id)] == [
         each["id"] for each in json.loads(cli("run", "list", "adding", "--limit", "1", "--json").out)
     ]
-    assert [] == json.loads(cli("run", "list", "other", "--json").out)
+
+
+def test_a_pipeline_that_never_ran_is_named(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty list says so where the pipeline is unknown, and not where the other options leave no run of it."""
+    adding()
+    assert [] == json.loads(cli("run", "list", "adding", "--status", "failed", "--json").out)
+    assert 0 == run(["run", "list", "ading", "--json"])
+    assert ("[]\n", "Warning: no run is of a pipeline 'ading'\n") == capsys.readouterr()
 
 
 def test_the_runs_that_used_a_version_are_listed(cli: Cli) -> None:
