@@ -59,7 +59,7 @@ class ChunkSink:
         similar: Iterable[Content],
         give_back: Callable[[Memory], None],
         *,
-        gathered: GatheredPuts | None = None,
+        gathered: GatheredPuts | None,
     ) -> None:
         self._store = store
         self._gathered = gathered or store

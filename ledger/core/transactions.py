@@ -72,7 +72,7 @@ class Transaction:
     belongs to the process that made it: a fork publishes nothing of it.
     """
 
-    def __init__(self, workspace: Workspace, *, subject: str = "") -> None:
+    def __init__(self, workspace: Workspace, *, subject: str) -> None:
         """``subject`` is put in front of the commit's own subject; one printable line."""
         workspace.refuse_past("write")
         _refuse_unfit_subject(subject)

@@ -76,7 +76,7 @@ class OpenedFile(io.BufferedReader):
         path: str,
         size: int,
         reopen: Callable[[], "OpenedFile"],
-        block_size: object = None,
+        block_size: object,
     ) -> None:
         self._bytes = _Bytes(cast("io.BufferedReader", file).detach())
         self._reservation = Reservation()
