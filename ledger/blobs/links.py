@@ -74,14 +74,21 @@ def leads_out(path: str, targets: Mapping[str, str]) -> bool:
     return follow_links(path, targets.get).leads_out
 
 
-def follow_links(path: str, target_of: Callable[[str], str | None]) -> Followed:
-    """Where a path leads from the top; ``target_of`` says where the link at a path points to, if there is one."""
+def follow_links(
+    path: str, target_of: Callable[[str], str | None], is_folder: Callable[[str], bool] | None = None
+) -> Followed:
+    """Where a path leads from the top; ``target_of`` says where the link at a path points to, if there is one.
+
+    If ``is_folder`` is given, ``..`` behind what is no folder leads nowhere: to a path that ends in it.
+    """
     here: list[str] = []
     ahead = path.split("/")[::-1]
     links, leads_out = 0, False
     while ahead:
         part = ahead.pop()
         if part == "..":
+            if is_folder is not None and not is_folder("/".join(here)):
+                return Followed("/".join([*here, part]), leads_out)
             leads_out = leads_out or not here
             del here[-1:]
         elif part not in ("", "."):

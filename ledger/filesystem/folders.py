@@ -43,14 +43,10 @@ class VersionFolders:
     def follow(self, path: str) -> str:
         """The path that a path leads to when links are followed; it need not exist.
 
-        One with ``..`` behind what is no folder leads nowhere, as on a disk, and stays as it is. Raises
-        `PathNotFoundError` for links that go round in circles.
+        One with ``..`` behind what is no folder leads nowhere, as on a disk. Raises `PathNotFoundError` for links that
+        go round in circles.
         """
-        parts = path.split("/")
-        before = ("/".join(parts[:index]) for index, part in enumerate(parts) if part == "..")
-        if not all(self.follow(folder) in self._folders for folder in before):
-            return path
-        found = follow_links(path, self._target).path
+        found = follow_links(path, self._target, self._folders.__contains__).path
         if found is None:
             raise PathNotFoundError(f"the link {path!r} leads through more than {MOST_LINKS} links", path=path)
         return found

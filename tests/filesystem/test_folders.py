@@ -70,6 +70,19 @@ def test_nothing_lies_above_what_is_no_folder(path: str) -> None:
     assert ["a.csv", "a.csv"] == [folders.follow(each) for each in ("sub/../a.csv", "folder/../a.csv")]
 
 
+def test_a_link_over_what_is_no_folder_leads_nowhere() -> None:
+    """The target of a link is followed as a path is: ``..`` behind nothing in it leads nowhere."""
+    folders = folders_of("a.csv", links={"link": "nothing/../a.csv"})
+    found = folders.follow("link")
+    assert (None, None) == (folders.file(found), folders.children(found))
+
+
+def test_many_ways_up_are_followed_once() -> None:
+    """However often a path goes up, each part of it is looked at once: two thousand take no time."""
+    folders = folders_of("sub/b.csv")
+    assert "sub/b.csv" == folders.follow("sub/../" * 2000 + "sub/b.csv")
+
+
 def test_links_in_circles_lead_nowhere() -> None:
     """Links that lead to each other are an error and not a hang."""
     links = {"a": "b", "b": "a"}
