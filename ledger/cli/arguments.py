@@ -10,6 +10,7 @@ import click
 
 from ledger.cli.completions import complete_known_tag
 from ledger.enums import ArtifactType
+from ledger.errors import ArgumentError
 from ledger.wording import shown
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -27,8 +28,26 @@ class _Path(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _StorePlace(_Path):
+    """Where a store is, for longer than a command lasts."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """As a path is converted; raises `ArgumentError` for a store in memory."""
+        if os.fspath(value).startswith("memory:"):
+            raise ArgumentError(
+                f"a store in {value} ends with this command, and no other could save there",
+                hint="give a folder or a bucket; one in memory is for the Python program that makes its ledger",
+            )
+        return super().convert(value, param, ctx)
+
+
 PATH = _Path(readable=False)
 """A path, which the shell completes; the command that uses it finds out what is there, and reports the errors."""
+
+STORE = _StorePlace(readable=False)
+"""The folder or URL of a store, likewise."""
 
 
 def key_value(text: str) -> tuple[str, object]:

@@ -6,12 +6,11 @@ import sys
 import click
 
 import ledger
-from ledger.cli.arguments import PATH
+from ledger.cli.arguments import PATH, STORE
 from ledger.cli.printing import counted, print_fields, print_json, print_line, print_made
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of
 from ledger.enums import TrustClass
-from ledger.errors import ArgumentError
 from ledger.lookup import ArtifactVersion, find_remote, place_for_new
 from ledger.wording import without_secrets
 
@@ -19,17 +18,12 @@ from ledger.wording import without_secrets
 @click.command(cls=ExampleCommand, example="ledger init")
 @click.argument("path", required=False, type=PATH)
 @click.option(
-    "--store", type=PATH, metavar="URL", help="Where bytes go: a folder or a URL; by default inside the ledger."
+    "--store", type=STORE, metavar="URL", help="Where bytes go: a folder or a URL; by default inside the ledger."
 )
 @json_option
 @pass_session
 def init(session: Session, path: str | None, store: str | None) -> None:
     """Make a ledger. PATH is its directory, by default where the first save would make one."""
-    if store is not None and store.startswith("memory:"):
-        raise ArgumentError(
-            f"a store in {store} ends with this command, and no other could save there",
-            hint="give a folder or a bucket; one in memory is for the Python program that makes its ledger",
-        )
     made = ledger.Ledger.init(path or session.path or place_for_new(os.environ), store)
     if session.json:
         print_json({"path": str(made.path), "store": made.store.url, "commit": made.revision})

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 import ledger
-from ledger.cli.arguments import PATH
+from ledger.cli.arguments import PATH, STORE
 from ledger.cli.completions import complete_remote
 from ledger.cli.errors import print_warning
 from ledger.cli.printing import counted, print_json, print_line, print_list, print_made
@@ -27,7 +27,7 @@ from ledger.wording import without_secrets
 _MOST_LINES = 50
 
 _store_option = click.option(
-    "--store", type=PATH, metavar="URL", help="Where the remote's bytes are; for a path, found beside the history."
+    "--store", type=STORE, metavar="URL", help="Where the remote's bytes are; for a path, found beside the history."
 )
 
 

@@ -121,6 +121,14 @@ def test_a_clone_with_a_store_that_is_none_is_not_made(cli: Cli, two: tuple[str,
     assert not (workdir / "c").exists()
 
 
+def test_bytes_are_never_shared_through_memory(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
+    """A remote whose store ends with the command would get versions without their bytes: none is added or cloned."""
+    for words in (["--ledger", "a", "remote", "add", "other", "hub.git"], ["clone", "hub.git", "c"]):
+        told = cli(*words, "--store", "memory://x", code=2).err
+        assert told.startswith("Error: a store in memory://x ends with this command")
+    assert (["origin"], False) == (list(read_config(Path("a")).remotes), (workdir / "c").exists())
+
+
 def test_a_clone_goes_where_init_would_make_one(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
     """Without a path it is the working directory's ledger."""
     assert f"cloned 1 artifact into {workdir}/.ledger\n" == cli("clone", "hub.git").out
