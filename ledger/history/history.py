@@ -135,10 +135,15 @@ class History:
         refuse_gone(self.git_dir)
 
     def snapshot(self, commit: CommitId | None = None) -> Snapshot:
-        """The history at a commit, by default the one published now."""
-        tree = CommittedTree(self.objects, self.objects.commit(commit or self.tip()).tree)
-        self._check_format(tree)
-        return Snapshot(tree)
+        """The history at a commit, by default the one published now; raises as `refuse_other_format`."""
+        return Snapshot(self._checked_tree(commit or self.tip()))
+
+    def refuse_other_format(self, commit: CommitId | None = None) -> None:
+        """Raise `UnsupportedFormatError` for a commit, by default the one published now, of a ledger of another format.
+
+        Raises `IntegrityError` if it is of no ledger.
+        """
+        self._checked_tree(commit or self.tip())
 
     def resolve(self, revision: str | dt.datetime) -> CommitId:
         """The commit that a revision or a moment means; raises `RevisionNotFoundError`."""
@@ -151,7 +156,7 @@ class History:
     def log(self, commit: CommitId | None = None) -> Iterator[Commit]:
         """The commits, newest first."""
         newest = commit or self.tip()
-        self.snapshot(newest)  # a ledger of another format is refused
+        self.refuse_other_format(newest)
         return walk_commits(self.objects, newest)
 
     def published_snapshot(self) -> Snapshot | None:
@@ -310,7 +315,7 @@ class History:
         What was written is kept from Git's housekeeping until ``packs`` ends.
         """
         base = self.tip()
-        self._check_format(CommittedTree(self.objects, self.objects.commit(base).tree))
+        self.refuse_other_format(base)
         chain = Chain(self.objects, base)
         own = chain.place(decide(base))
         chain.append(own)
@@ -347,9 +352,11 @@ class History:
         """
         return clear_dead_lock(self.git_dir, holder_died=holder_died, deadline=deadline)
 
-    def _check_format(self, tree: CommittedTree) -> None:
+    def _checked_tree(self, commit: CommitId) -> CommittedTree:
+        """The tree of a commit, whose format is known; all commits of a ledger have the same, so one is looked at."""
+        tree = CommittedTree(self.objects, self.objects.commit(commit).tree)
         if self._checked_format:
-            return
+            return tree
         where = f"{self.git_dir}: ledger.json"
         entry = tree.find(layout.LEDGER_FILE)
         if entry is None:
@@ -360,6 +367,7 @@ class History:
             marker = decode(tree.read(layout.LEDGER_FILE) or b"", dict[str, object], where=where)
             check_format(marker.get("format"), marker.get("features"), where)
         self._checked_format = True
+        return tree
 
     def _contended(self) -> LockTimeoutError:
         return LockTimeoutError(

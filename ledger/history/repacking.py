@@ -72,7 +72,7 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan_packing(history: History) -> PackingPlan:
     """What packing would do. Reads indexes and the newest commit of each pack; takes no lock."""
-    history.snapshot()  # a ledger of another format is refused
+    history.refuse_other_format()
     objects = history.objects
     sizes = _sizes(objects)
     with storage_errors(objects.pack_directory, "read"):

@@ -64,7 +64,7 @@ def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime
     Raises what `receive` raises for a remote that is refused.
     """
     local = history.tip()
-    history.snapshot(local)  # a ledger of another format is refused before anything is fetched
+    history.refuse_other_format(local)  # before anything is fetched
     brought = _brought(history, remote)
     theirs = receive(history, remote, local=local)
     tip = _agree(history, remote, local, theirs, author, now, under=history.exclusively())
@@ -139,7 +139,7 @@ def clone_history(ledger_dir: Path, remote: Remote) -> None:
             url=str(remote),
         )
     settle_remote(remote, tip)
-    history.snapshot(tip)  # a ledger of another format is refused before there is a branch
+    history.refuse_other_format(tip)  # before there is a branch
     write_ref(history.git_dir, brought_ref(remote.name), tip)
     create_branch(history.git_dir, tip)
 
