@@ -35,7 +35,7 @@ _asked = itertools.count()
 
 _ENTRIES = re.compile(rb"[0-7]{5,6} [^\0]+\0.{20}", re.DOTALL)
 
-Piece = tuple[int, int] | bytes
+Piece = tuple[int, int] | bytes | bytearray
 """A range of the base (where, how long), or bytes that stand for themselves."""
 
 
@@ -130,7 +130,7 @@ def _pieces_of_tree(base: bytes, target: bytes) -> Iterator[Piece]:
     if stop - start > ID_BYTES and len(base) != len(target):
         entries, others = _ENTRIES.findall(base), _ENTRIES.findall(target)
         if (b"".join(entries), b"".join(others)) == (base, target):
-            yield from _matched(entries, others)
+            yield from _matched(base, entries, others)
             return
     yield 0, start
     yield from _other_ids(base, target, start, stop) if len(base) == len(target) else [target[start:stop]]
@@ -141,12 +141,13 @@ def _pieces_of_text(base: bytes, target: bytes) -> Iterator[Piece]:
     """The pieces of a text: line against line where both have equally many, else by the lines that the base has too."""
     lines, others = base.splitlines(keepends=True), target.splitlines(keepends=True)
     if len(lines) != len(others):
-        yield from _matched(lines, others)
+        yield from _matched(base, lines, others)
         return
     place = 0
     for line, other in zip(lines, others, strict=True):
-        yield from [(place, len(line))] if line == other else _gap(place, line, other)
-        place += len(line)
+        end = place + len(line)
+        yield from [(place, len(line))] if line == other else _gap(base, place, end, other)
+        place = end
 
 
 def _other_ids(base: bytes, target: bytes, at: int, stop: int) -> Iterator[Piece]:
@@ -159,7 +160,7 @@ def _other_ids(base: bytes, target: bytes, at: int, stop: int) -> Iterator[Piece
         at = end
 
 
-def _matched(lines: list[bytes], others: list[bytes]) -> Iterator[Piece]:
+def _matched(base: bytes, lines: list[bytes], others: list[bytes]) -> Iterator[Piece]:
     """The pieces of a text or tree, by its lines or entries: some are in its base too, others are new."""
     places: dict[bytes, int] = {}
     starts = [0, *itertools.accumulate(map(len, lines))]
@@ -175,27 +176,28 @@ def _matched(lines: list[bytes], others: list[bytes]) -> Iterator[Piece]:
         if number < 0:
             gap.append(other)
             continue
-        yield from _gap(starts[next_line], b"".join(lines[next_line:number]), b"".join(gap))
+        yield from _gap(base, starts[next_line], starts[number], b"".join(gap))
         yield starts[number], len(other)
         next_line, gap = number + 1, []
-    yield from _gap(starts[next_line], b"".join(lines[next_line:]), b"".join(gap))
+    yield from _gap(base, starts[next_line], len(base), b"".join(gap))
 
 
-def _gap(start: int, counterpart: bytes, gap: bytes) -> Iterator[Piece]:
-    """The pieces of bytes that differ from ``counterpart``, which stands in their place in the base, at ``start``."""
-    prefix = common_prefix(counterpart, gap)
-    suffix = _common_suffix(counterpart[prefix:], gap[prefix:])
+def _gap(base: bytes, start: int, stop: int, gap: bytes) -> Iterator[Piece]:
+    """The pieces of bytes that differ from those in their place in the base, from ``start`` to ``stop``, if any."""
+    # Of what may be most of the base, only as much is looked at as there are bytes that could be like it.
+    prefix = common_prefix(base[start : min(stop, start + len(gap))], gap)
+    suffix = _common_suffix(base[max(start + prefix, stop - len(gap)) : stop], gap[prefix:])
     yield start, prefix
     yield gap[prefix : len(gap) - suffix]
-    yield start + len(counterpart) - suffix, suffix
+    yield stop - suffix, suffix
 
 
 def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """The pieces without empty ones, neighbours together."""
     last: Piece = b""
     for piece in pieces:
-        if isinstance(piece, bytes):
-            if isinstance(last, bytes):
+        if not isinstance(piece, tuple):
+            if isinstance(last, bytearray):
                 last += piece
                 continue
             if not piece:
@@ -207,13 +209,14 @@ def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
             continue
         if last:
             yield last
-        last = piece
+        # Bytes that come one after another join in place: to copy what there is for each would take long.
+        last = piece if isinstance(piece, tuple) else bytearray(piece)
     if last:
         yield last
 
 
 def _encode_piece(piece: Piece) -> bytes:
-    if isinstance(piece, bytes):
+    if not isinstance(piece, tuple):
         if len(piece) <= _LONGEST_INSERT:
             return bytes((len(piece),)) + piece
         parts = (piece[at : at + _LONGEST_INSERT] for at in range(0, len(piece), _LONGEST_INSERT))

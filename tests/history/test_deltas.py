@@ -5,6 +5,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,22 @@ def test_what_a_record_shares_with_its_relative_costs_nothing() -> None:
 
     delta = encode_delta(record("0123456789", 1), record("9876543210", 2))
     assert len(delta) <= 32
+
+
+_JUMPED = [b"%08d\n" % number for number in range(20_000)]
+_TANGLED = b"".join(_JUMPED), (_JUMPED[0] + b"new\n" + _JUMPED[-1]) * 10_000
+
+
+@pytest.mark.parametrize(
+    ("base", "target", "is_tree"),
+    [(*_TANGLED, False), (b"\1" * 1_000_000, b"\2" * 1_000_000, True)],
+    ids=["lines in another order", "nothing alike"],
+)
+def test_a_delta_takes_no_longer_for_what_is_not_alike(base: bytes, target: bytes, is_tree: bool) -> None:  # noqa: FBT001  # a case
+    """A fold, and so a save, waits for it: what lies between two places of the base is not read for each of them."""
+    before = time.process_time()
+    assert target == apply_delta(base, encode_delta(base, target, is_tree=is_tree))
+    assert time.process_time() - before < 2
 
 
 INSTRUCTIONS = st.lists(
