@@ -234,13 +234,15 @@ def encode_pack(entries: Mapping[bytes, bytes]) -> tuple[bytes, bytes, bytes]:
 
 
 def encode_index(listed: Iterable[tuple[bytes, int, int]], checksum: bytes) -> bytes:
-    """The index of a pack under 2 GiB: name, offset and CRC-32 of each object, and the pack's checksum."""
+    """The index of a pack: name, offset and CRC-32 of each object, and the pack's checksum."""
     ordered = sorted(listed)
     numbers = struct.Struct(f">{len(ordered)}I")
+    large = [offset for _, offset, _ in ordered if offset >= _LARGE]
+    places = itertools.count(_LARGE)
     names = b"".join(name for name, _, _ in ordered)
     crcs = numbers.pack(*(crc for _, _, crc in ordered))
-    offsets = numbers.pack(*(offset for _, offset, _ in ordered))
-    return seal_index([names], [crcs], [offsets], checksum)
+    offsets = numbers.pack(*(offset if offset < _LARGE else next(places) for _, offset, _ in ordered))
+    return seal_index([names], [crcs], [offsets, struct.pack(f">{len(large)}Q", *large)], checksum)
 
 
 def seal_index(names: Sequence[bytes], crcs: Sequence[bytes], offsets: Sequence[bytes], checksum: bytes) -> bytes:

@@ -12,6 +12,7 @@ from ledger.history import History
 from ledger.history.entries import PackDamage, encode_entry, read_head
 from ledger.history.forms import ObjectId, object_id
 from ledger.history.packfile import PackFile, count_in_index, encode_index, encode_pack, map_file
+from tests.kit.git import git_says
 from tests.kit.histories import draft, git, packs_of, publish
 
 OBJECTS = st.lists(st.tuples(st.sampled_from([2, 3]), st.binary(max_size=40)), min_size=1, max_size=30)
@@ -60,6 +61,16 @@ def test_names_that_are_no_chance_are_found(tmp_path: Path) -> None:
     pack = PackFile(str(tmp_path / "pack"))
     assert list(range(1000)) == [pack.find(name) for name in names]
     assert {None} == {pack.find(b"\x07" + second + bytes([9] * 18)) for second in (b"\0", b"\x80", b"\xff")}
+
+
+def test_an_index_leads_to_places_beyond_2_gib(tmp_path: Path) -> None:
+    """We find there what Git finds: a history with large packs may lose their indexes as well."""
+    places = [12, (1 << 31) - 1, 1 << 31, 5 << 31, 1 << 40]
+    listed = [(bytes([number]) * 20, place, number) for number, place in enumerate(places)]
+    (tmp_path / "large.idx").write_bytes(encode_index(reversed(listed), bytes(20)))
+    assert places == [PackFile(str(tmp_path / "large")).find(name) for name, _, _ in listed]
+    lines = git_says(tmp_path, "show-index", data=(tmp_path / "large.idx").read_bytes()).splitlines()
+    assert [f"{place} {name.hex()} ({crc:08x})" for name, place, crc in listed] == lines
 
 
 @pytest.mark.parametrize("count", [1, 2, 300])
