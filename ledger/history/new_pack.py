@@ -26,6 +26,7 @@ RECORD_BYTES = _RECORD.size
 _NAME, _CRC, _LENGTH, _OFFSET = slice(0, 20), slice(20, 24), slice(24, 28), slice(32, 36)
 """The fields of an encoded record that go into an index; of the offset the lower half, as a pack is under 2 GiB."""
 
+_MOST_BYTES = 1 << 31
 _NO_LENGTH = bytes(4)
 _READ_SIZE = 1 << 20
 
@@ -68,7 +69,12 @@ class NewPack:
         return Record(*_RECORD.unpack_from(self.records, number * _RECORD.size))
 
     def add(self, name: bytes, entry: bytes, *, depth: int) -> None:
-        """Add an entry; it is on the disk after the next `flush`."""
+        """Add an entry; it is on the disk after the next `flush`. Raises `PackDamage` where the index would not reach.
+
+        Only deltas by name grow by being folded, and only those of a pack that was made for it grow so much.
+        """
+        if self.end + len(entry) > _MOST_BYTES:
+            raise PackDamage(f"what is in it takes more than {_MOST_BYTES} bytes")
         self._record(Record(name, zlib.crc32(entry), len(entry), self.end, depth))
         self._waiting.append(entry)
         self.end += len(entry)

@@ -24,6 +24,9 @@ OUR_KEEP = b"ledger\n"
 _OTHERS_MARKS = (".promisor", ".mtimes")
 _COMMITS_COME_EARLY = 64  # entries at the beginning, among which the newest commit is sought
 
+MOST_BYTES = 1 << 29
+"""Most bytes of the packs that are folded into one: its index reaches to 2 GiB, and a save may wait for all of it."""
+
 FEW = 16_384
 """The names of so many objects make a small list, of about 2 MB."""
 
@@ -172,6 +175,14 @@ def open_old_packs(folder: Path, stems: Iterable[str]) -> list[OldPack]:
     names = frozenset(names_in(folder))
     found = [old for stem in stems if (old := _open(folder / stem, names)) is not None]
     return sorted(found, key=lambda old: old.tip.time if old.tip is not None else 0.0, reverse=True)
+
+
+def fitting(packs: Sequence[OldPack]) -> list[OldPack]:
+    """Those of some packs that have room in one, in their order: as many as do, the smallest first."""
+    by_size = sorted(packs, key=lambda old: len(old.pack.content()))
+    totals = itertools.accumulate(len(old.pack.content()) for old in by_size)
+    chosen = {old.base for old, total in zip(by_size, totals, strict=True) if total <= MOST_BYTES}
+    return [old for old in packs if old.base in chosen]
 
 
 def _open(base: Path, names: Collection[str]) -> OldPack | None:

@@ -23,7 +23,7 @@ from ledger.disk import (
 from ledger.enums import Durability
 from ledger.history.indexing import index_orphans
 from ledger.history.objects import Objects
-from ledger.history.old_packs import OldPack, is_others_keep, open_old_packs
+from ledger.history.old_packs import OldPack, fitting, is_others_keep, open_old_packs
 from ledger.history.pack_writing import SMALL, pack_loose_objects
 from ledger.history.replacing import TEMPORARY, fold_at_once
 from ledger.history.staging import DEAD_SECONDS, StagedFold, StagingArea
@@ -100,7 +100,7 @@ def next_fold(staging: StagingArea) -> FoldStep | None:
         if len(stems) >= _FEWEST and sum(counts[stem] for stem in stems) <= AT_ONCE:
             tidy(objects)
             pack_loose_objects(objects)
-            return partial(_fold_at_once, objects, open_old_packs(objects.pack_directory, stems))
+            return partial(_fold_at_once, objects, fitting(open_old_packs(objects.pack_directory, stems)))
         if under_way is None and stems:
             return partial(_advance, staging, staging.begin(stems, by_hand=False), written)
         if under_way is not None and _is_turn(counts, written):

@@ -15,7 +15,7 @@ from ledger.disk import storage_errors
 from ledger.errors import ArgumentError
 from ledger.history.history import History
 from ledger.history.objects import Objects
-from ledger.history.old_packs import open_old_packs
+from ledger.history.old_packs import MOST_BYTES, open_old_packs
 from ledger.history.pack_writing import pack_loose_objects
 from ledger.history.packing import tidy
 
@@ -85,17 +85,18 @@ def plan_packing(history: History) -> PackingPlan:
 
 
 def group_packs(packs: Sequence[PackSize]) -> list[list[PackSize]]:
-    """Neighbours that together hold at most `MOST_PACKED` objects; one that half fills a pack stays alone. Pure."""
+    """Neighbours that have room in one pack of ours; one that half fills such a pack stays alone. Pure."""
     groups: list[list[PackSize]] = [[]]
-    together = 0
+    share = 0.0
     for pack in packs:
-        if pack.objects > MOST_PACKED // 2:
+        own = max(pack.objects / MOST_PACKED, pack.bytes / MOST_BYTES)
+        if own > 1 / 2:
             continue
-        if together + pack.objects > MOST_PACKED:
+        if share + own > 1:
             groups.append([])
-            together = 0
+            share = 0.0
         groups[-1].append(pack)
-        together += pack.objects
+        share += own
     return [group for group in groups if len(group) > 1]
 
 

@@ -33,7 +33,7 @@ from ledger.history.entries import PackDamage
 from ledger.history.folding import UNLIMITED, Fold, OldPackDamage
 from ledger.history.new_pack import RECORD_BYTES, Columns, NewPack, split_columns
 from ledger.history.objects import Objects
-from ledger.history.old_packs import OldPack, open_old_packs
+from ledger.history.old_packs import OldPack, fitting, open_old_packs
 from ledger.history.replacing import put_in_place
 from ledger.records import decode, encode
 
@@ -146,7 +146,7 @@ class StagingArea:
     def begin(self, stems: Sequence[str], *, by_hand: bool) -> StagedFold | None:
         """Begin to fold packs, in place of any fold that is under way; ``None`` if fewer than two can be folded."""
         self.discard()
-        packs = open_old_packs(self.objects.pack_directory, stems)
+        packs = fitting(open_old_packs(self.objects.pack_directory, stems))
         if len(packs) < 2:  # noqa: PLR2004  # one pack is one pack already
             return None
         plan = FoldPlan(id=fresh_name(""), packs=tuple(old.base.name for old in packs), by_hand=by_hand)

@@ -15,7 +15,7 @@ import pytest
 
 from ledger.disk import durability
 from ledger.enums import Durability
-from ledger.history import History, folding, old_packs, packing, staging
+from ledger.history import History, folding, new_pack, old_packs, packing, staging
 from ledger.history.entries import is_stored, read_head
 from ledger.history.folding import LONGEST_OWN_CHAIN
 from ledger.history.forms import ObjectId, object_id
@@ -23,9 +23,9 @@ from ledger.history.kinds import BLOB
 from ledger.history.name_filter import NameFilter
 from ledger.history.objects import Objects
 from ledger.history.old_packs import Entries, OldPack
-from ledger.history.pack_writing import write_pack
-from ledger.history.packfile import PackFile
-from ledger.history.packing import FOLD_AT, next_fold
+from ledger.history.pack_writing import release_pack, write_pack
+from ledger.history.packfile import TRAILER, PackFile
+from ledger.history.packing import AT_ONCE, FOLD_AT, next_fold
 from ledger.history.relatives import families_of
 from ledger.records import check_name
 from tests.conftest import check_histories
@@ -190,6 +190,33 @@ def test_writers_go_on_with_one_fold_in_turns(history: History) -> None:
     assert len(packs_of(history)) < 3 * FOLD_AT
     assert 4 * FOLD_AT == len(versions_of(again(history)))
     assert objects_of(history).keys() == objects_of(again(history)).keys()
+
+
+@pytest.mark.parametrize("slices", [AT_ONCE, 10])
+def test_packs_that_have_no_room_in_one_stay(history: History, monkeypatch: pytest.MonkeyPatch, slices: int) -> None:
+    """What a save waits for is bounded, and so is what an index has to reach: the smaller packs are folded."""
+    monkeypatch.setattr(old_packs, "MOST_BYTES", 1 << 18)
+    monkeypatch.setattr(packing, "AT_ONCE", slices)
+    data = os.urandom(1 << 18)
+    stem = write_pack(history.objects, {object_id(BLOB, data): (BLOB, data)})
+    release_pack(history.objects, stem)
+    saves(history, 3 * FOLD_AT)
+    assert stem in {pack.stem for pack in packs_of(history)}
+    assert len(packs_of(history)) < 2 * FOLD_AT
+
+
+def test_a_fold_that_grows_beyond_what_an_index_reaches_is_made_of_fewer_packs(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git's deltas by name may make any number of bytes: the pack that holds one too many is left as it is."""
+    saves(history, FOLD_AT - 2)
+    before = objects_of(history)
+    monkeypatch.setattr(new_pack, "_MOST_BYTES", most := 4_000)
+    saves(history, 1)
+    assert 1 < len(packs_of(history)) < FOLD_AT
+    assert max(pack.stat().st_size for pack in packs_of(history)) <= most + TRAILER
+    assert before.items() <= objects_of(history).items()
+    git(history, "fsck", "--full", "--strict")
 
 
 @pytest.mark.usefixtures("small_slices")

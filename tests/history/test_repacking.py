@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ledger.disk import LockFile
 from ledger.errors import ArgumentError, LockTimeoutError
 from ledger.history import History, repacking
+from ledger.history.old_packs import MOST_BYTES
 from ledger.history.repacking import MOST_PACKED, PackSize, group_packs
 from ledger.history.upkeep import execute_packing, plan_packing
 from tests.conftest import check_histories
@@ -19,22 +20,23 @@ from tests.history.test_folding import EVENTS, objects_of, saves
 from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of
 from tests.kit.ledgers import files_below
 
-COUNTS = st.lists(st.integers(1, MOST_PACKED * 2), max_size=30)
+SIZES = st.lists(st.tuples(st.integers(1, MOST_PACKED * 2), st.integers(1, MOST_BYTES * 2)), max_size=30)
 
 
 def nothing(_: int) -> None:
     return None
 
 
-@given(COUNTS)
-def test_groups_are_large_and_not_too_large(counts: list[int]) -> None:
-    """Each group is two packs or more with at most so many objects in all, in their order; what is half full stays."""
-    packs = [PackSize(str(number), count, 100) for number, count in enumerate(counts)]
+@given(SIZES)
+def test_groups_are_large_and_not_too_large(sizes: list[tuple[int, int]]) -> None:
+    """Each group is two packs or more that have room in one pack, in their order; what is half full stays."""
+    packs = [PackSize(str(number), *size) for number, size in enumerate(sizes)]
     groups = group_packs(packs)
     grouped = [pack for group in groups for pack in group]
     assert grouped == sorted(grouped, key=lambda pack: int(pack.stem))
     assert all(len(group) > 1 and sum(pack.objects for pack in group) <= MOST_PACKED for group in groups)
-    assert all(pack.objects <= MOST_PACKED // 2 for pack in grouped)
+    assert all(sum(pack.bytes for pack in group) <= MOST_BYTES for group in groups)
+    assert all(pack.objects <= MOST_PACKED // 2 and pack.bytes <= MOST_BYTES // 2 for pack in grouped)
 
 
 def test_packing_leaves_one_pack_of_what_there_was(history: History) -> None:
