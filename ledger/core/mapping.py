@@ -284,4 +284,4 @@ def _seal(name: str, status: os.stat_result) -> bytes:
         "size": status.st_size,
         "written": status.st_mtime_ns,
     }
-    return json.dumps(seen, sort_keys=True).encode()
+    return json.dumps(seen).encode()
