@@ -69,12 +69,10 @@ def write_cache_limit(ledger_dir: Path, limit: int) -> None:
 
 
 def _with_cache_limit(text: str, limit: int) -> str:
-    """The settings with this limit, in place of its old line or in a new first one; sections are left alone."""
+    """The settings with this limit, in place of its old line or in a new first one."""
     line = f"cache_limit = {limit}"
-    section = re.search(r"^\[", text, re.MULTILINE)
-    at = section.start() if section else len(text)
-    changed, count = re.subn(r"^cache_limit\s*=.*$", line, text[:at], count=1, flags=re.MULTILINE)
-    return (changed if count else f"{line}\n{text[:at]}") + text[at:]
+    changed, count = re.subn(r"^cache_limit\s*=.*$", line, text, count=1, flags=re.MULTILINE)
+    return changed if count else f"{line}\n{text}"
 
 
 @locks_end_here()
