@@ -180,6 +180,12 @@ def test_the_nearest_of_very_many_are_found_soon(wanted: str) -> None:
     assert (found[0], time.thread_time() - started < 0.03) == ("model_04711", True)
 
 
+def test_the_nearest_of_very_many_are_found_in_any_order() -> None:
+    """Versions stand in the order in which they were published, which need not be that of their spelling."""
+    known = [f"model_{number:05d}" for number in reversed(range(1000))]
+    assert "model_00471" == nearest("model_00471x", known)[0]
+
+
 def test_an_unknown_name_suggests_the_nearest(saved: Ledger) -> None:
     """A name that nothing has is a KeyError that quotes it, with a hint."""
     saved.save(1, "iris_dataset")
