@@ -33,7 +33,7 @@ from ledger.lookup import RemoteConfig, store_of_remote, write_remote
 from ledger.maintenance import plan_gc
 from tests.kit.contents import noise
 from tests.kit.hubs import hub_tip, new_hub, shared
-from tests.kit.ledgers import files_below, values_by_version
+from tests.kit.ledgers import files_below, objects_of, values_by_version
 
 
 def test_a_remote_is_read_from_as_long_as_the_settings_name_it(pair: tuple[Ledger, Ledger], hub: Path) -> None:
@@ -506,6 +506,26 @@ def test_a_store_that_was_replaced_on_purpose_is_filled_again(tmp_path: Path, hu
     (bob.path / NOTED_STORES_FILE).unlink()
     bob.sync()
     assert Ledger.clone(hub, tmp_path / "eve" / ".ledger").verify().ok
+
+
+def test_another_store_is_filled_by_the_sync_that_brings_all(tmp_path: Path, hub: Path) -> None:
+    """One that a sync could not bring all to is new for the next one, which brings what was published before, too."""
+    ada = shared(tmp_path / "ada", hub)
+    ada.save("first", "iris")
+    ada.sync()
+    create_store(str(other := tmp_path / "other"))
+    ada.remove_remote("origin")
+    ada.add_remote("origin", hub, other)
+    before = objects_of(ada, "chunks")
+    ada.save("second", "iris")
+    (chunk,) = set(objects_of(ada, "chunks")) - set(before)
+    whole = chunk.read_bytes()
+    chunk.write_bytes(b"damaged")
+    with pytest.raises(IntegrityError):
+        ada.sync()
+    chunk.write_bytes(whole)
+    ada.sync()
+    assert "first" == Ledger.clone(hub, tmp_path / "bob" / ".ledger", other).load("iris", 1)
 
 
 def test_a_store_that_lost_single_objects_is_filled_again(tmp_path: Path, hub: Path) -> None:
