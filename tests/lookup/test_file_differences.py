@@ -15,7 +15,7 @@ from ledger.lookup.file_differences import (
     open_stretches,
 )
 from ledger.records import FileEntry
-from tests.kit.comparing import linked, stored
+from tests.kit.comparing import CUT, linked, stored
 
 Folder = dict[str, bytes]
 
@@ -160,6 +160,13 @@ def test_small_files_in_one_chunk_are_undecided() -> None:
     """Which of the files of a chunk differs only their bytes tell."""
     found = compare_files(stored({"a": b"1", "b": b"2"}), stored({"a": b"1", "b": b"3"}))
     assert {"a": "undecided", "b": "undecided"} == told(found)
+
+
+def test_no_byte_of_a_chunk_that_both_have_is_open() -> None:
+    """Of a file of several equal chunks, and the beginning of one that differs, that beginning is open and no more."""
+    equal = b"".join(bytes([number, CUT]) for number in range(1, 7))
+    old, new = (stored({"a": equal + b"7", "b": end}) for end in (b"8", b"9"))
+    assert [("a", [(12, 13)])] == list(open_stretches(old, new, ["a"]))
 
 
 def test_a_file_that_became_executable_has_changed() -> None:
