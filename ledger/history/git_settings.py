@@ -73,7 +73,7 @@ _OTHER_KIND = rf"extensions\.(?!({_KNOWN_EXTENSIONS})$).+|remote\..+\.(promisor|
 _HARMLESS = "|".join(
     (
         *map(re.escape, _OWN_KEYS),
-        r"core\.(compression|ignorecase|loosecompression|precomposeunicode|sharedrepository|symlinks)",
+        r"core\.(compression|fsync|ignorecase|loosecompression|precomposeunicode|sharedrepository|symlinks)",
         r"gc\.(autodetach|autopacklimit|packrefs|reflogexpire|reflogexpireunreachable|writecommitgraph)",
         r"pack\.(compression|depth|threads|window|windowmemory)",
         r"(fetch|receive)\.fsckobjects|(receive|transfer)\.unpacklimit|receive\.denycurrentbranch",
@@ -85,7 +85,10 @@ _HARMLESS = "|".join(
         rf"extensions\.({_KNOWN_EXTENSIONS})",
     )
 )
-"""What we write into a configuration and what Git's own commands do: none of it names a program or another file."""
+"""What we write into a configuration, what Git's own commands do, and what makes a push durable (specs/sharing.md, 2).
+
+None of it names a program or another file.
+"""
 
 
 def write_settings(git_dir: Path) -> None:

@@ -188,6 +188,13 @@ def test_what_git_itself_writes_is_no_reason_to_refuse(history: History, tmp_pat
     check_settings(clone)
 
 
+def test_a_ledger_may_ask_git_for_durable_pushes(history: History) -> None:
+    """Whoever runs a remote is told how to (specs/sharing.md, 2), and it may be a ledger, which syncs too."""
+    git(history, "config", "core.fsync", "all")
+    git(history, "config", "receive.unpackLimit", "1")
+    check_settings(history.git_dir)
+
+
 @pytest.mark.parametrize(("missing", "way_out"), [("refs", "ledger verify"), ("objects", "ledger repair --from")])
 def test_a_directory_that_is_no_repository_is_refused(tmp_path: Path, missing: str, way_out: str) -> None:
     """Without refs or objects nothing is opened, and what checks or mends a ledger has something to open first."""
