@@ -41,7 +41,7 @@ from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
 from ledger.system_errors import raise_if_inconclusive
 
-_GITS_OWN = "refs/remotes/"
+_GITS_OWN = "refs/remotes/", "refs/notes/"
 _ARRIVING = (b"fetch-pack ", b"receive-pack ")
 """How the ``.keep`` begins that Git puts beside a pack until a ref names what came in the pack."""
 
@@ -102,7 +102,7 @@ def check_git_file(history: History, name: str) -> Iterator[GitFault]:
 def all_commits(history: History) -> Iterator[CommitId]:
     """The id of every commit of this history that can be found, also of those that cannot be read.
 
-    What plain Git has fetched is left out: the next sync judges it.
+    What plain Git has fetched is left out: the next sync judges it. So are Git's notes, which are no records.
     """
     found = read_tips(history.git_dir).accepted
     return _reached(history, (id for ref, id in found.items() if not ref.startswith(_GITS_OWN)))

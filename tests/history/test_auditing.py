@@ -143,6 +143,13 @@ def test_commits_of_no_ledger_may_go(history: History) -> None:
     assert [] == problems(history)
 
 
+def test_notes_may_be_edited(history: History) -> None:
+    """What `git notes` says of a commit is no record of a ledger, which only grows."""
+    for text in ("one", "two"):
+        git(history, "-c", "user.name=Ada", "-c", "user.email=ada@example.com", "notes", "append", "-m", text, "main")
+    assert (0, []) == (fsck(history), problems(history))
+
+
 def test_what_a_moved_ref_named_when_it_was_packed_may_be_gone(history: History) -> None:
     """A sync that moves one while `git gc` runs: the file says what it names, and the list is not asked any more."""
     ada = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
