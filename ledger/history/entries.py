@@ -90,12 +90,14 @@ def inflate(pack: Buffer, head: Head) -> bytes:
     if head.size > MOST_BYTES:
         raise PackDamage(f"an entry of {head.size} bytes, larger than any of a ledger")
     # zlib copies whatever follows the stream in the bytes that it is given. So it is given as many as such a stream
-    # usually takes, and all there are only if that is not enough: a stream may be cut into unusually small blocks.
-    likely = head.at + head.size + (head.size >> 6) + 64
+    # usually takes, and then as many again as it had, while that is not enough: its blocks may be unusually small.
+    stop = head.at + head.size + (head.size >> 6) + 64
+    unpacker = zlib.decompressobj()
     try:
-        data = zlib.decompressobj().decompress(pack[head.at : likely], head.size or 1)
-        if len(data) < head.size:
-            data = zlib.decompressobj().decompress(pack[head.at :], head.size)
+        data = unpacker.decompress(pack[head.at : stop], head.size or 1)
+        while len(data) < head.size and not unpacker.eof and (more := pack[stop : 2 * stop - head.at]):
+            data += unpacker.decompress(more, head.size - len(data))
+            stop += len(more)
     except zlib.error as error:
         raise PackDamage(f"the entry whose bytes begin at {head.at}: {error}") from error
     if len(data) != head.size:

@@ -1,6 +1,7 @@
 """Whatever the bytes of a pack are, an entry is an object or damage: never a crash, a circle or other bytes."""
 
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -149,6 +150,16 @@ def test_a_stream_of_many_blocks_is_read() -> None:
     packer = zlib.compressobj()
     stream = b"".join(packer.compress(b"x") + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(300)) + packer.flush()
     assert (BLOB, b"x" * 300) == read_object(encode_head(BLOB, 300) + stream, 0, nowhere)
+
+
+def test_streams_of_many_blocks_take_as_long_as_they_are() -> None:
+    """A remote may send a pack of nothing else: for none of its objects all that follows in the pack is looked at."""
+    stream = zlib.compress(b"x")
+    entry = encode_head(BLOB, 1) + stream[:2] + b"\0\0\0\xff\xff" * 30 + stream[2:]  # so many blocks of nothing
+    pack = entry * 15_000
+    before = time.process_time()
+    assert {(BLOB, b"x")} == {read_object(pack, at, nowhere) for at in range(0, len(pack), len(entry))}
+    assert time.process_time() - before < 2
 
 
 @given(st.binary(max_size=200), st.integers(0, 20))
