@@ -76,9 +76,12 @@ def tell_user(line: str) -> None:
 
 
 def write_on_stderr(line: str, *, only_if: Callable[[TextIO], bool] = lambda _: True) -> None:
-    """Write a line on stderr. No work fails because stderr is missing or closed, its disk full or its terminal gone."""
+    """Write a line on stderr. No work fails because stderr is missing or closed, its disk full or its terminal gone.
+
+    Nor does any because a program's own object stands in its place, which may have no more than a ``write``.
+    """
     if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
             if only_if(sys.stderr):
                 sys.stderr.write(f"{line}\n")  # at once: another thread or process may write there, too
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated
 
 import pytest
@@ -81,6 +82,15 @@ def test_a_notebook_shows_each_step(project: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(logging.getLogger("ledger"), "propagate", False)  # pytest's own handlers are the root's
     making()
     assert "making: step makes started\n" == written[0], "a line is one write, so that threads do not mix theirs"
+
+
+def test_no_run_fails_for_an_object_in_place_of_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that copies what is written to a file, as many scripts have, may not know whether it is a terminal."""
+    written: list[str] = []
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=written.append))
+    monkeypatch.setattr(logging.getLogger("ledger"), "propagate", False)  # pytest's own handlers are the root's
+    making()
+    assert ("completed", []) == (Ledger.open().runs()[0].status, written)
 
 
 def test_a_pipe_shows_nothing(project: Path) -> None:
