@@ -9,11 +9,11 @@ a read or a write.
 
 import contextlib
 import os
-import random
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from random import SystemRandom
 from typing import NamedTuple
 
 from ledger.disk import READ_ONLY, remove_if_there, users_folder, walk, write_derived_file
@@ -70,8 +70,9 @@ class ObjectCache:
         self.limit = limit
         self._is_usable: bool | None = None
         self._lock = ThreadLock()
-        # The first look comes at a random time, so that processes that store little look now and then, too.
-        self._until_look = int(random.random() * limit / _LOOKS)  # noqa: S311  # nobody has to be kept from guessing it
+        # The first look comes at a random time, so that processes that store little look now and then, too. The numbers
+        # of a program that has seeded ``random`` stay its own.
+        self._until_look = int(SystemRandom().random() * limit / _LOOKS)
         self._folders: set[str] = set()
 
     def get(self, name: str) -> bytes | None:

@@ -7,9 +7,9 @@ input) is not tried again; an answer that cannot be used is asked for once more.
 """
 
 import errno
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from random import SystemRandom
 from typing import BinaryIO, Final, TypeVar
 
 from ledger.blobs.requests import pause
@@ -119,7 +119,8 @@ class RetryingStore:
                 if attempt >= attempts or waited > PATIENCE:
                     often = f", {attempt} times" if attempt > 1 else ""
                     raise StoreUnavailableError(f"{error}{often}", path=self.url) from error
-                wait = pause_before(attempt, random.random())  # noqa: S311  # chance spreads those who ask at once
+                # Chance spreads those who ask at once, also processes that have seeded ``random`` alike.
+                wait = pause_before(attempt, SystemRandom().random())
                 if min(waited + wait, now - self._told_at) >= _TOLD_SECONDS:
                     self._told_at = now  # many threads may wait for one service
                     tell_user(f"{error}; asking again, {attempt + 1} of {attempts} times")

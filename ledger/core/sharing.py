@@ -5,11 +5,11 @@ remote's store before the commit that names it is pushed (specs/sharing.md, 2). 
 is downloaded; what others saved is read from where they put it.
 """
 
-import random
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import SystemRandom
 
 import msgspec
 
@@ -142,7 +142,8 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
             if joined is not None:
                 rounds.note_made(joined)
                 rounds.note_adopted(joined)
-        time.sleep(random.random() * _LONGEST_PAUSE)  # noqa: S311  # chance spreads those who sync at once
+        # Chance spreads those who sync at once, also processes that have seeded ``random`` alike.
+        time.sleep(SystemRandom().random() * _LONGEST_PAUSE)
     raise LockTimeoutError(
         f"others kept publishing to {remote} or saving here: {ATTEMPTS} attempts to sync were overtaken",
         hint="try again; nothing is lost",

@@ -3,6 +3,7 @@
 import errno
 import io
 import logging
+import random
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 
@@ -65,6 +66,16 @@ class Failing:
 
 def busy(count: int) -> list[StoreUnavailableError]:
     return [StoreUnavailableError("busy") for _ in range(count)]
+
+
+def test_processes_that_have_seeded_random_alike_do_not_wait_alike() -> None:
+    """Workers of one program often have the same seed, and would come back to a busy service all at once."""
+    waited: list[float] = []
+    for _ in range(2):
+        random.seed(0)
+        RetryingStore(Failing(*busy(1)), sleep=waited.append).get(KEY)
+    first, second = waited
+    assert first != second
 
 
 @pytest.mark.parametrize("call", ["get", "get_into", "has", "size", "etag", "put", "put_file", "list", "delete"])

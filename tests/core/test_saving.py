@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,13 @@ def test_a_bad_argument_is_refused_before_anything_is_written(
     assert kind is type(caught.value)
     assert "\n" not in str(caught.value)
     assert before == state_of(ledger)
+
+
+def test_the_numbers_of_a_program_that_has_seeded_random_stay_its_own(tmp_path: Path) -> None:
+    """A shuffle after a save is the one that the program would have made without it."""
+    before = random.getstate()
+    Ledger.init(tmp_path / "new").save(1, "x").load()
+    assert before == random.getstate()
 
 
 def test_automatic_versions_count_from_one(ledger: Ledger) -> None:
