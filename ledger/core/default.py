@@ -17,6 +17,7 @@ from ledger.disk import storage_errors
 from ledger.errors import LedgerExistsError
 from ledger.lookup import CONFIG_FILE, find_ledger, is_ledger, none_found, place_for_new
 from ledger.notices import write_on_stderr
+from ledger.wording import one_line
 
 _State = tuple[Path, int, int, tuple[str | None, ...]]
 _open: dict[_State, Ledger] = {}
@@ -58,7 +59,7 @@ def _make() -> Path:
         if not path.is_dir():
             raise
         return path  # another process made it first
-    write_on_stderr(f"ledger: made a new ledger in {path}")
+    write_on_stderr(one_line(f"ledger: made a new ledger in {path}"))
     return path
 
 

@@ -35,6 +35,15 @@ def test_making_a_ledger_is_said_once_on_stderr(workdir: Path, capsys: pytest.Ca
     assert ("", "") == capsys.readouterr()
 
 
+def test_where_a_ledger_was_made_is_one_printable_line(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The name of a folder may hold what steers a terminal."""
+    monkeypatch.setenv("LEDGER_DIR", "here\x1b[2J")
+    save_artifact(1, "one")
+    assert f"ledger: made a new ledger in {workdir}/here\\x1b[2J\n" == capsys.readouterr().err
+
+
 def test_the_first_write_makes_a_ledger_at_the_root_of_the_work_tree(
     workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
