@@ -90,6 +90,8 @@ def test_groups_are_compared_value_by_value() -> None:
         (math.inf, 1.0, None),
         (10**400, 1.0, None),
         (UNSET, 1, None),
+        (1, UNSET, None),
+        (1, True, None),
     ],
 )
 def test_numbers_have_a_difference(old: Any, new: Any, difference: float | None) -> None:
