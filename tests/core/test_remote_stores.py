@@ -98,6 +98,16 @@ def test_a_save_of_a_ledger_that_stays_open_goes_where_the_store_is_by_now(tmp_p
     assert {"1": "first", "2": "second"} == values_by_version(Ledger.open(open_one.path))
 
 
+def test_what_is_lost_before_a_first_sync_is_lost(tmp_path: Path, hub: Path) -> None:
+    """A remote that nothing was published to holds nothing, so its store is not called away where it is not made yet."""
+    ada = shared(tmp_path / "ada", hub)
+    ada.save("first", "iris")
+    (chunk,) = objects_of(ada, "chunks")
+    chunk.unlink()
+    with pytest.raises(IntegrityError, match="is missing"):
+        ada.load("iris")
+
+
 def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """Versions whose bytes nobody else could read are not published; settings say where to put them."""
     ada, _ = pair
