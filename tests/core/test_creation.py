@@ -194,6 +194,18 @@ def test_where_no_ledger_can_be_made_no_folder_is_left(workdir: Path) -> None:
     assert [workdir / "mine"] == list(workdir.rglob("*"))
 
 
+def test_an_interrupt_leaves_no_folder_either(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was made until Ctrl-C goes, with the folders above it that were made for it."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Ledger.init(workdir / "new" / "deep" / ".ledger")
+    assert [] == list(workdir.iterdir())
+
+
 def test_a_ledger_can_be_moved(workdir: Path) -> None:
     """Nothing in a ledger says where it lies: moved elsewhere, it loads and saves as before."""
     ledger = Ledger.init(workdir / "old" / ".ledger")
