@@ -99,7 +99,7 @@ def test_a_save_of_a_ledger_that_stays_open_goes_where_the_store_is_by_now(tmp_p
 
 
 def test_what_is_lost_before_a_first_sync_is_lost(tmp_path: Path, hub: Path) -> None:
-    """A remote that nothing was published to holds nothing, so its store is not called away where it is not made yet."""
+    """A remote that nothing was published to holds nothing: its store, which is not made yet, is not called away."""
     ada = shared(tmp_path / "ada", hub)
     ada.save("first", "iris")
     (chunk,) = objects_of(ada, "chunks")
