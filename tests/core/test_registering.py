@@ -307,6 +307,13 @@ def test_objects_elsewhere_are_refused(remote: Ledger, tmp_path: Path) -> None:
         assert "canary" not in str(caught.value) + repr(caught.value.facts)
 
 
+def test_a_local_path_that_a_store_of_objects_refuses_is_named(remote: Ledger, tmp_path: Path) -> None:
+    """The error says which path was given: it is no URL, of which only the public parts would be shown."""
+    with pytest.raises(OutsideStoreError, match=f"^cannot register {tmp_path} in the artifact store ") as caught:
+        remote.register(tmp_path, "raw")
+    assert str(tmp_path) == caught.value.facts["path"]
+
+
 IN_ASCII = """
 import sys
 from pathlib import Path
