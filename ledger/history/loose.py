@@ -55,6 +55,13 @@ class LooseObjects:
         """Whether an object has a file, whatever that holds."""
         return bool(mode_of(f"{self._directory}/{id[:2]}/{id[2:]}"))
 
+    def size(self, id: str) -> int:
+        """The bytes of an object's file; 0 where that cannot be told, as whoever reads it learns."""
+        try:
+            return os.stat(f"{self._directory}/{id[:2]}/{id[2:]}").st_size
+        except OSError:
+            return 0
+
     def ids(self) -> Iterator[ObjectId]:
         """The ids of all loose objects."""
         with storage_errors(self._directory, "list"), os.scandir(self._directory) as entries:

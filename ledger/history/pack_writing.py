@@ -26,6 +26,9 @@ SMALL = 64
 
 _MOST_LOOSE = 1024  # objects that a fold brings into a pack on its way
 
+_MOST_LOOSE_BYTES = 1 << 26
+"""Bytes of loose objects that are brought into one pack: others wait for the ledger's lock meanwhile."""
+
 
 def write_pack(objects: Objects, contents: dict[ObjectId, RawObject]) -> str:
     """Make objects durable as one pack, kept from Git's housekeeping until `release_pack`; returns its name.
@@ -72,12 +75,17 @@ def release_pack(objects: Objects, stem: str) -> None:
 
 
 def pack_loose_objects(objects: Objects, most: int = _MOST_LOOSE) -> int:
-    """Bring loose objects, which real Git makes, into a pack, and remove their files; returns how many."""
-    found = {
-        id: content
-        for id in itertools.islice(objects.loose.ids(), most)
-        if (content := objects.loose.read(id, Damage()))
-    }
+    """Bring loose objects, which real Git makes, into a pack, and remove their files; returns how many.
+
+    What has no room beside the others stays, such as a large file that somebody has pushed: no record is one.
+    """
+    found: dict[ObjectId, RawObject] = {}
+    room = _MOST_LOOSE_BYTES
+    for id in itertools.islice(objects.loose.ids(), most):
+        content = objects.loose.read(id, Damage()) if objects.loose.size(id) <= room else None
+        if content is not None:
+            found[id] = content
+            room -= len(content[1])
     if not found:
         return 0
     stem = write_pack(objects, found)

@@ -15,7 +15,7 @@ import pytest
 
 from ledger.disk import durability
 from ledger.enums import Durability
-from ledger.history import History, folding, new_pack, old_packs, packing, staging
+from ledger.history import History, folding, new_pack, old_packs, pack_writing, packing, staging
 from ledger.history.entries import is_stored, read_head
 from ledger.history.folding import LONGEST_OWN_CHAIN
 from ledger.history.forms import ObjectId, object_id
@@ -23,7 +23,7 @@ from ledger.history.kinds import BLOB
 from ledger.history.name_filter import NameFilter
 from ledger.history.objects import Objects
 from ledger.history.old_packs import Entries, OldPack
-from ledger.history.pack_writing import release_pack, write_pack
+from ledger.history.pack_writing import pack_loose_objects, release_pack, write_pack
 from ledger.history.packfile import TRAILER, PackFile
 from ledger.history.packing import AT_ONCE, FOLD_AT, next_fold
 from ledger.history.relatives import families_of
@@ -482,6 +482,16 @@ def test_loose_objects_become_a_pack(history: History) -> None:
     assert before.items() <= objects_of(history).items()
     assert [damaged] == list((history.git_dir / "objects").glob("??/*"))
     damaged.unlink()
+
+
+def test_large_loose_objects_stay(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that somebody has pushed by mistake fill no memory, and nobody waits for them: small ones are packed."""
+    monkeypatch.setattr(pack_writing, "_MOST_LOOSE_BYTES", 1 << 16)
+    large, *small = (os.urandom(size) for size in (1 << 17, 1 << 15, 1 << 10))
+    ids = [git(history, "hash-object", "-w", "--stdin", data=data) for data in (large, *small)]
+    assert 2 == pack_loose_objects(history.objects)
+    assert ids[:1] == list(history.objects.loose.ids())
+    assert [(BLOB, data) for data in (large, *small)] == [again(history).objects.read(ObjectId(id)) for id in ids]
 
 
 def test_the_files_beside_a_pack_go_with_it(history: History) -> None:
