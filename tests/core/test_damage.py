@@ -239,6 +239,13 @@ def test_what_is_left_out_is_said_at_the_users_line(three: Ledger, ask: Callable
     assert {(__file__, True)} == {(each.filename, "is left out" in str(each.message)) for each in caught}
 
 
+def test_a_damaged_version_is_listed_by_its_name(ledger: Ledger) -> None:
+    """A search for no more than a name and a version reads no record, and so warns of none."""
+    label = forge(ledger, ledger.save(1, "iris"), type="NoSuchType")
+    assert [label] == [found.claim.label for found in ledger.search(name="iris", version=2)]
+    assert ["iris@1", label] == [found.claim.label for found in ledger.search(name="iris")]
+
+
 def test_a_broken_record_loses_only_that_version(three: Ledger) -> None:
     """A manifest that is not JSON is an error for its version alone; lists and searches go on with a warning."""
     folder = "/".join(three.get("x").claim.path[:-1])
