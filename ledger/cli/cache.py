@@ -10,7 +10,8 @@ from ledger.cli.session import ExampleCommand, Session, json_option, pass_sessio
 from ledger.lookup import write_cache_limit
 from ledger.wording import human_size, shown
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE | re.ASCII)  # or K is also the sign of kelvins
+# In ASCII, as K is also the sign of kelvins.
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)(B?)", re.IGNORECASE | re.ASCII)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 
@@ -22,8 +23,8 @@ def size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise click.BadParameter(f"{text!r} is no size; write it like 20GiB")
-    is_decimal = text.upper().endswith("B") and not match[3]
-    number = float(match[1]) * (1000 if is_decimal else 1024) ** _POWERS[match[2].upper()]
+    count, unit, binary, in_bytes = match.groups()
+    number = float(count) * (1000 if in_bytes and not binary else 1024) ** _POWERS[unit.upper()]
     if number > sys.maxsize:
         raise click.BadParameter(f"{shown(text)} is more than any disk holds; with 0 nothing is kept")
     if 0 < number < 1:  # a unit was forgotten: taken for 0, it would switch the caches off

@@ -80,7 +80,15 @@ def test_limit_is_written_and_kept(cli: Cli, kept: ObjectCache, workdir: Path) -
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("0", 0), ("500000", 500_000), ("500MB", 500_000_000), ("20GiB", 20 << 30), ("20G", 20 << 30), ("1.5 KiB", 1536)],
+    [
+        ("0", 0),
+        ("500000", 500_000),
+        ("500MB", 500_000_000),
+        (" 500mb ", 500_000_000),
+        ("20GiB", 20 << 30),
+        ("20G", 20 << 30),
+        ("1.5 KiB", 1536),
+    ],
 )
 def test_sizes_are_read_as_people_write_them(text: str, expected: int) -> None:
     """A number of bytes, or one with a unit."""
