@@ -84,7 +84,7 @@ def test_what_a_step_closes_over_is_part_of_its_key() -> None:
 
 
 def test_what_a_step_only_adds_to_does_not_make_it_run_again() -> None:
-    """A list of its calls, a counter and a `nonlocal` that it closes over and never reads are left out of its key."""
+    """A list of its calls, a dict that it fills and a `nonlocal` are left out of its key, where it never reads them."""
     calls: list[Any] = []
     seen = defaultdict(dict, {"of": {"runs": 0}})
     count = 0
@@ -95,6 +95,7 @@ def test_what_a_step_only_adds_to_does_not_make_it_run_again() -> None:
         count += 1
         calls.append(object())
         seen["of"]["runs"] += 1
+        seen["last"] = {"at": object()}
         return 1
 
     assert ["completed", "cached"] == [call(made), call(made)]
