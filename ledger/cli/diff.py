@@ -81,8 +81,9 @@ def _fields(found: VersionDiff) -> Iterator[tuple[str, str]]:
         yield name, _change_worded(change, _TELLING.get(name, str))
     for path, change in found.metadata.items():
         yield f"metadata.{'.'.join(path)}", _change_worded(change, _value_worded)
-    if found.added_tags or found.removed_tags:
-        yield "tags", ", ".join([*(f"+{tag}" for tag in found.added_tags), *(f"-{tag}" for tag in found.removed_tags)])
+    tags = [*(f"+{tag}" for tag in found.added_tags), *(f"-{tag}" for tag in found.removed_tags)]
+    if tags:
+        yield "tags", ", ".join(tags)
 
 
 def _change_worded(change: Change, tell: Callable[[Any], str]) -> str:
