@@ -214,9 +214,9 @@ def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
             )
 
 
-def _folders_of(keys: Iterable[str]) -> list[str]:
-    """The folders of a store that objects lie in, each after the folder around it."""
-    return sorted({"/".join(key.split("/")[:depth]) for key in keys for depth in range(1, key.count("/") + 1)})
+def _folders_of(keys: Iterable[str]) -> set[str]:
+    """The folders of a store that objects lie in, with those around them."""
+    return {"/".join(key.split("/")[:depth]) for key in keys for depth in range(1, key.count("/") + 1)}
 
 
 def _is_in_the_way(folder: Path) -> bool:
