@@ -10,7 +10,7 @@ from typing import Any
 
 from ledger.core import ArtifactVersion, Ledger, ledger_for_reading, ledger_for_writing
 from ledger.errors import LedgerError, StepInterfaceError
-from ledger.records import InputKind, MetadataEntry, StepInput, raw_value
+from ledger.records import InputKind, StepInput, raw_value
 from ledger.runtime.annotations import class_of, names_class
 from ledger.runtime.graph import FactPath, FromLookup, FromOutside, FromStep, FromVersion, Plain
 from ledger.runtime.notes import noted
@@ -160,8 +160,4 @@ def _follow(version: ArtifactVersion, path: FactPath) -> Any:
             found = found[key]
         else:  # a fact of a version, or the `.value` of a fact, which may be the fact itself
             found = getattr(found, key) if isinstance(found, ArtifactVersion) else getattr(found, key, found)
-    return {key: entry.value for key, entry in found.items()} if _is_entries(found) else raw_value(found)
-
-
-def _is_entries(found: Any) -> bool:
-    return isinstance(found, dict) and any(isinstance(entry, MetadataEntry) for entry in found.values())
+    return {key: raw_value(each) for key, each in found.items()} if type(found) is dict else raw_value(found)

@@ -143,6 +143,12 @@ def test_facts_of_a_placeholder_are_placeholders(
     assert [expected(Client().get_artifact_version("x"))] == GOT
 
 
+def test_all_metadata_reach_a_step_as_plain_values() -> None:
+    """A step that gets the metadata of a version gets a dict of values, not of entries that equal them."""
+    run_body(lambda: takes(produces().run_metadata))
+    assert [(dict, {"n": 3})] == [(type(found["k"]), found["k"]) for found in GOT]
+
+
 def test_a_placeholder_may_be_an_option() -> None:
     """What `with_options` says is an argument as one of the call is: a step whose output it is runs first."""
     save_artifact("one", "x")
