@@ -155,7 +155,7 @@ def _plan_output(
     config = output.config.joined_with(of_file)
     default = f"{pipeline}::{invocation.name}::{output.key}"
     try:
-        name = check_name(fill_name(config.name, values) if config.name is not None else default)
+        name = fill_name(config.name, values) if config.name is not None else check_name(default)
     except (StepInterfaceError, InvalidNameError) as error:
         if of_file.name is None:
             raise

@@ -5,13 +5,13 @@ import string
 from collections.abc import Mapping
 
 from ledger.errors import NameTemplateError, StepInterfaceError
-from ledger.records import check_name
+from ledger.records import Name, check_name
 
 _MOMENT = {"date": "{date}", "time": "{time}"}
 """Values that leave date and time as they are in a template, where a name is to be the same in all runs."""
 
 
-def fill_name(template: str, values: Mapping[str, str]) -> str:
+def fill_name(template: str, values: Mapping[str, str]) -> Name:
     """The name that a template gives; raises `NameTemplateError` for a placeholder without a value."""
     return check_name(_filled(template, values))
 
