@@ -86,7 +86,7 @@ def test_what_a_step_closes_over_is_part_of_its_key() -> None:
 def test_what_a_step_only_adds_to_does_not_make_it_run_again() -> None:
     """A list of its calls, a dict that it fills and a `nonlocal` are left out of its key, where it never reads them."""
     calls: list[Any] = []
-    seen = defaultdict(dict, {"of": {"runs": 0}})
+    seen: dict[str, dict[str, Any]] = defaultdict(dict, {"of": {"runs": 0}})
     count = 0
 
     @step
@@ -235,6 +235,30 @@ def test_a_methods_own_object_is_part_of_its_key() -> None:
     assert [6, 8, 6] == [step(Number(number).doubled)() for number in (3, 4, 3)]
     assert ["Trainer", "Trainer"] == [step(Trainer.name_it)() for _ in range(2)]
     assert [3, 4, 3, 3, 4, 2] == RAN
+
+
+def test_a_method_that_a_method_closes_over_is_part_of_its_key() -> None:
+    """It is told by what it closes over itself, and not taken for the method that calls it."""
+
+    def passing_on(number: int) -> Any:
+        class Inner:
+            @classmethod
+            def give(cls) -> int:
+                return number
+
+        give = Inner.give
+
+        class Outer:
+            @classmethod
+            def pass_on(cls) -> int:
+                return give()
+
+        return step(Outer.pass_on)
+
+    assert [1, 2, 1] == [passing_on(number)() for number in (1, 2, 1)]
+    assert ["completed", "completed", "cached"] == [
+        run.steps["pass_on"].status for run in Client().list_pipeline_runs()
+    ]
 
 
 def class_that_holds(number: object, extra: object = 0) -> type:

@@ -2,12 +2,14 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from ledger import PipelineRun, pipeline, step
 from ledger.records import Project
+from ledger.runtime import project as state
 
 
 @step(enable_cache=False)
@@ -102,6 +104,20 @@ def test_without_git_there_is_no_project(project: Path, monkeypatch: pytest.Monk
     with monkeypatch.context() as without:
         without.setenv("PATH", str(project / "nowhere"))
         assert training().project is None
+
+
+def test_a_git_that_gives_no_answer_keeps_no_run_waiting(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run is recorded without the project, and Git is stopped."""
+    slow = project / "slow"
+    slow.mkdir()
+    (slow / "git").write_text("#!/bin/sh\nexec sleep 60\n")
+    (slow / "git").chmod(0o755)
+    monkeypatch.setattr(state, "_PATIENCE_SECONDS", 0.05)
+    start = time.monotonic()
+    with monkeypatch.context() as waiting:
+        waiting.setenv("PATH", f"{slow}{os.pathsep}{os.environ['PATH']}")
+        assert training().project is None
+    assert time.monotonic() - start < 50
 
 
 def test_variables_of_git_do_not_redirect_the_question(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
