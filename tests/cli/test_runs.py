@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,22 @@ def test_runs_are_listed_with_their_steps(cli: Cli) -> None:
     assert [str(second.id)] == [
         each["id"] for each in json.loads(cli("run", "list", "adding", "--limit", "1", "--json").out)
     ]
+
+
+def test_a_step_from_the_cache_names_the_run_that_made_it(cli: Cli) -> None:
+    """As JSON by the whole id, which is ``null`` for a step that ran."""
+    first, second = adding(), adding()
+    shown = [json.loads(cli("run", "show", str(run.id), "--json").out)["steps"] for run in (first, second)]
+    assert [[None] * 2, [str(first.id)] * 2] == [[each["cached_from"] for each in steps] for steps in shown]
+
+
+def test_a_run_as_json_tells_the_code_around_it(cli: Cli, workdir: Path) -> None:
+    """The commit of the project and whether it was changed, or ``null`` for a run outside of one."""
+    outside = adding()
+    subprocess.run(["git", "init", "-q"], check=True)
+    inside = adding()
+    shown = [json.loads(cli("run", "show", str(run.id), "--json").out)["project"] for run in (outside, inside)]
+    assert [None, {"commit": None, "dirty": False}] == shown
 
 
 def test_a_pipeline_that_never_ran_is_named(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:

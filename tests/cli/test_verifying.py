@@ -31,6 +31,12 @@ def test_a_check_of_everything_is_whole(cli: Cli, iris: dict[str, Any], words: t
     assert (True, True, 1, 1) == (found["ok"], found["whole"], found["versions"], found["objects"])
 
 
+def test_people_are_told_that_a_check_saw_only_a_part(cli: Cli, iris: dict[str, Any]) -> None:
+    """The last line says so, and says nothing of parts after a whole check."""
+    assert cli("verify", "--sample", "1%").out.endswith(", a part of all: 0 problems\n")
+    assert "checked 1 version: 0 problems\n" == cli("verify").out
+
+
 def test_samples_find_damage_in_turn(cli: Cli, iris: dict[str, Any]) -> None:
     """A tenth at a time, eleven times: one of them exits with 5, whichever it is."""
     damage(chunk_of(Ledger.open()))
@@ -127,6 +133,18 @@ def test_repair_shows_does_and_checks(cli: Cli, copy: str) -> None:
     assert shown.endswith("repaired; 0 problems left\n")
     cli("get", "iris", "-o", "back")
     assert "nothing is wrong\n" == cli("repair", "--from", copy).out
+
+
+def test_a_repair_as_json_tells_what_was_wrong_and_what_is_left(cli: Cli, copy: str) -> None:
+    """The problems are those of before, and what remains is what the check after it found."""
+    found = json.loads(cli("repair", "--from", copy, "--json").out)
+    assert (["iris@1"], []) == ([each["version"] for each in found["problems"]], found["remaining"])
+
+
+def test_a_repair_of_what_is_missing_keeps_nothing(cli: Cli, copy: str) -> None:
+    """Where no copy was bad, none is said to be kept."""
+    chunk_of(Ledger.open()).unlink()
+    assert "bad copies" not in cli("repair", "--from", copy).out
 
 
 def test_a_dry_run_does_nothing(cli: Cli, copy: str) -> None:
