@@ -353,6 +353,16 @@ def test_a_branch_that_was_set_back_is_a_problem(shared: Ledger) -> None:
     git(shared, "update-ref", "refs/heads/main", tip)
 
 
+def test_pointers_that_are_lost_touch_all_that_are_sought_there(ledger: Ledger) -> None:
+    """Versions that are no longer found by what they are called are named, though their records are whole."""
+    ledger.save(1, "iris")
+    saved = ledger.save(2, "iris", "setosa")
+    lose_folder(ledger, "/".join((*saved.claim.path[:3], "names")))
+    [problem] = ledger.verify().problems
+    assert ("missing", ("iris@1", "iris@setosa")) == (problem.kind, problem.versions)
+    shutil.rmtree(ledger.path)  # it is beyond what the fixture expects
+
+
 def test_an_id_that_two_versions_have_is_a_problem(shared: Ledger) -> None:
     """Of two artifacts, each sound by itself: the second to be met is named, with the id."""
     iris, weights = shared.get("iris"), shared.get("weights", 1)
