@@ -181,7 +181,7 @@ class Step(Declared[Function]):
         recording.add(self, _for_run_alone({**defaults, **arguments}), id=id, after=after)
         graph = Graph(pipeline=self.name, parameters={}, invocations=recording.in_order())
         (alone,) = run_graph(graph, Settings()).steps.values()
-        # The annotation leads to a class that is defined inside a function, where its name does not.
+        # The annotation tells classes apart that a function has made under one name.
         classes = [class_of(output.annotation) for output in self.signature.outputs]
         versions = alone.outputs.values()
         values = [version.load(data_type=kind) for version, kind in zip(versions, classes, strict=True)]

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, assert_type
 
@@ -439,3 +440,21 @@ def test_what_options_or_an_object_make_of_a_step_is_pickled_with_them() -> None
     assert [7, 7] == [run.steps["add"].output.load() for run in (grow(), other())]
     assert ["changed", "scaled", "grow", "other"] == [run.name for run in Client().list_pipeline_runs()]
     assert "cached" == other().steps["add"].status
+
+
+def test_a_value_is_of_the_class_that_the_annotation_means() -> None:
+    """A function may have made several classes of one name since."""
+
+    def make() -> tuple[type, Any]:
+        @dataclass
+        class Rate:
+            per_day: int
+
+        @step
+        def chosen() -> Rate:
+            return Rate(3)
+
+        return Rate, chosen
+
+    (kind, chosen), _ = make(), make()
+    assert kind is type(chosen())
