@@ -27,12 +27,13 @@ _NAME, _CRC, _LENGTH, _OFFSET = slice(0, 20), slice(20, 24), slice(24, 28), slic
 """The fields of an encoded record that go into an index; of the offset the lower half, as a pack is under 2 GiB."""
 
 _MOST_BYTES = 1 << 31
+_MOST_DEPTH = 0xFFFF
 _NO_LENGTH = bytes(4)
 _READ_SIZE = 1 << 20
 
 
 class Record(NamedTuple):
-    """Where an object is in the new pack, and how many deltas lead to it.
+    """Where an object is in the new pack, and how many deltas lead to it, as far as these are counted.
 
     ``length`` is 0 if the entry there is that of an earlier record.
     """
@@ -75,7 +76,8 @@ class NewPack:
         """
         if self.end + len(entry) > _MOST_BYTES:
             raise PackDamage(f"what is in it takes more than {_MOST_BYTES} bytes")
-        self._record(Record(name, zlib.crc32(entry), len(entry), self.end, depth))
+        # The deltas of a pack that others made may be any number.
+        self._record(Record(name, zlib.crc32(entry), len(entry), self.end, min(depth, _MOST_DEPTH)))
         self._waiting.append(entry)
         self.end += len(entry)
 

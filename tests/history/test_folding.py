@@ -104,6 +104,13 @@ def test_no_chain_of_a_fold_is_longer_than_allowed(history: History, monkeypatch
     assert 1 == max(depths_of(history))
 
 
+def test_a_chain_of_any_length_is_folded(tmp_path: Path) -> None:
+    """Git limits those that it makes, not those that it takes: a chain of 65,536 deltas is too long for ours as well."""
+    pack = new_pack.NewPack(tmp_path / "new")
+    pack.add(b"n" * 20, b"entry", depth=1 << 16)
+    assert pack[0].depth > LONGEST_OWN_CHAIN
+
+
 def test_a_fold_compresses_what_stays_whole(history: History) -> None:
     """What a save stores as it is does not stay so when it is folded."""
     saves(history, FOLD_AT)
