@@ -105,7 +105,7 @@ def test_no_chain_of_a_fold_is_longer_than_allowed(history: History, monkeypatch
 
 
 def test_a_chain_of_any_length_is_folded(tmp_path: Path) -> None:
-    """Git limits those that it makes, not those that it takes: a chain of 65,536 deltas is too long for ours as well."""
+    """Git limits the chains that it makes, not those that it takes: one may have 65,536 deltas."""
     pack = new_pack.NewPack(tmp_path / "new")
     pack.add(b"n" * 20, b"entry", depth=1 << 16)
     assert pack[0].depth > LONGEST_OWN_CHAIN
