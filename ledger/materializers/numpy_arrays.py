@@ -32,6 +32,7 @@ _KINDS = {
     "numpy.ma.core.MaskedArray": "masked",
 }
 _PICTURE_LIMIT = 1 << 24
+_OF_ANOTHER_LIBRARY = 2  # what numpy says in `dtype.isbuiltin`
 
 
 class NumpyMaterializer(BaseMaterializer):
@@ -152,8 +153,21 @@ def _kind_of(value: Any) -> str | None:
     import numpy as np
 
     kind = _KINDS.get(qualified_name(type(value)))
-    if value.dtype.names is not None and not issubclass(value.dtype.type, np.void):
-        return None  # numbers that have fields as well: npy would keep the fields alone
+    if not _is_of_npy(value.dtype):
+        return None
     if kind == "plain" and issubclass(value.dtype.type, np.record):
         return "plain of records"
     return None if kind == "masked" and value.baseclass is not np.ndarray else kind
+
+
+def _is_of_npy(dtype: "np.dtype[Any]") -> bool:
+    """Whether npy says all of a dtype.
+
+    Of one that another library made, such as bfloat16, it keeps the bytes alone; of numbers with fields, the fields.
+    """
+    import numpy as np
+
+    if dtype.names is None:
+        return dtype.isbuiltin != _OF_ANOTHER_LIBRARY
+    fields = (dtype[name].base for name in dtype.names)
+    return issubclass(dtype.type, np.void) and all(map(_is_of_npy, fields))

@@ -219,6 +219,17 @@ def test_numbers_with_fields_stay_numbers(bench: Bench) -> None:
     assert (array.dtype, [258], [258]) == (loaded.dtype, loaded.tolist(), loaded["low"].tolist())
 
 
+def test_numbers_of_another_library_stay_what_they_are(bench: Bench) -> None:
+    """A dtype that numpy did not make, such as bfloat16, does not come back as bytes, nor does a field of it."""
+    tests = pytest.importorskip("numpy._core._rational_tests")  # numpy's own example of one
+    numbers = np.array([tests.rational(1, 2), tests.rational(3, 4)])
+    records = np.zeros(2, [("share", numbers.dtype), ("count", "i4")])
+    for array in (numbers, records, np.ma.array(numbers, mask=[0, 1])):
+        with pytest.warns(UserWarning, match="cloudpickle"):
+            loaded = bench.round_trip(array, trusted=True)
+        assert (array.dtype, array.tolist()) == (loaded.dtype, loaded.tolist())
+
+
 def test_objects_that_only_pickle_could_save_are_refused(bench: Bench) -> None:
     """An array that holds a function is an error with a hint, not a pickle."""
     with pytest.raises(MaterializerError, match="only pickle"):
