@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import MaterializerError
-from ledger.materializers.atoms import Json
+from ledger.materializers.atoms import Json, from_base64, to_base64
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder
@@ -71,6 +71,8 @@ class PillowMaterializer(BaseMaterializer):
             value.putpalette(facts["palette"]["colors"], facts["palette"]["mode"])
         if "transparency" in facts:
             value.info["transparency"] = TreeDecoder(None).decode(facts["transparency"])
+        noted = facts.get("noted", {})
+        value.info |= {name: tuple(held) if name == "dpi" else from_base64(held) for name, held in noted.items()}
         return value
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
@@ -161,12 +163,27 @@ def _facts(image: Any) -> dict[str, Json]:
         facts["palette"] = {"mode": image.palette.mode, "colors": colors}
     if "transparency" in image.info:
         facts["transparency"] = TreeEncoder(None).encode(image.info["transparency"])
-    return facts
+    noted = _noted(image)
+    try:
+        held = {name: list(map(float, fact)) if name == "dpi" else to_base64(fact) for name, fact in noted.items()}
+    except _NOT_WRITTEN as error:
+        _warn_left_out(noted, error)
+        return facts
+    return {**facts, "noted": held} if held else facts
+
+
+def _noted(image: Any) -> dict[str, Any]:
+    """What is kept of what an image says beside its pixels."""
+    return {name: image.info[name] for name in _NOTED if name in image.info}
+
+
+def _warn_left_out(noted: dict[str, Any], error: Exception) -> None:
+    warn_if_done(f"{', '.join(noted)} of an image is left out, its file cannot hold it: {error}")
 
 
 def _png(image: Any) -> bytes:
-    """An image as PNG, with what is noted beside its pixels (`_NOTED`); with none of that if PNG cannot hold all."""
-    noted = {name: image.info[name] for name in _NOTED if name in image.info}
+    """An image as PNG, with what is noted beside its pixels; with none of that if PNG cannot hold all."""
+    noted = _noted(image)
     try:
         return _written(image, noted)
     except _NOT_WRITTEN as error:
@@ -175,8 +192,7 @@ def _png(image: Any) -> bytes:
         plain = _written(image, {})
     except _NOT_WRITTEN as error:
         raise MaterializerError(f"an image of mode {image.mode} cannot be written as PNG: {error}") from error
-    # Such as a resolution of 0/0, which scanners write.
-    warn_if_done(f"{', '.join(noted)} of an image is left out, PNG cannot hold it: {unusable}")
+    _warn_left_out(noted, unusable)  # such as a resolution of 0/0, which scanners write
     return plain
 
 

@@ -118,6 +118,23 @@ def test_a_resolution_that_is_none_does_not_cost_the_image(bench: Bench) -> None
     assert image.tobytes() == bench.load(saved, held).tobytes()
 
 
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "F"])
+def test_what_is_noted_beside_the_pixels_comes_back(bench: Bench, mode: str) -> None:
+    """EXIF data, ICC profile and resolution of an image are kept, whether PNG holds its mode or not."""
+    image = images.new(mode, (2, 2))
+    image.info |= {"exif": b"Exif\0\0MM\0*", "icc_profile": bytes(100_000), "dpi": (254, 508)}
+    assert image.info == bench.round_trip(image).info
+
+
+def test_what_is_noted_and_is_none_does_not_cost_an_image_without_png(bench: Bench) -> None:
+    """What stands in the place of a resolution is left out with a warning, and the pixels are kept."""
+    image = images.new("CMYK", (2, 2), "red")
+    image.info["dpi"] = 254
+    with pytest.warns(UserWarning, match="dpi of an image is left out"):
+        loaded = bench.round_trip(image)
+    assert (image.tobytes(), {}) == (loaded.tobytes(), loaded.info)
+
+
 def test_an_image_notes_its_size_and_shows_itself(bench: Bench) -> None:
     """Width, height and mode are noted; any mode is shown."""
     shown = bench.files()
