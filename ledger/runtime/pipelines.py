@@ -40,11 +40,11 @@ class Pipeline(Declared[Function]):
     def __init__(
         self, function: Function, *, name: str, settings: Settings, config_path: str | Path | None = None
     ) -> None:
+        functools.update_wrapper(self, function)  # first, because it brings the attributes of the function as well
         self.entrypoint = function
         self.name = name
         self.settings = settings
         self.config_path = config_path
-        functools.update_wrapper(self, function)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> PipelineRun:
         """Record the graph, run it, and return the run.

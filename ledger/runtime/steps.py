@@ -45,12 +45,12 @@ class Step(Declared[Function]):
         after: tuple[Order, ...] = (),
     ) -> None:
         """``after`` is what the step follows in every pipeline that calls it."""
+        functools.update_wrapper(self, function)  # first, because it brings the attributes of the function as well
         self.entrypoint = function
         self.name = name
         self.options = options
         self.signature = signature
         self._after = after
-        functools.update_wrapper(self, function)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Record the step, run it, or just call the function, depending on where the call stands."""

@@ -1,6 +1,7 @@
 """A step called outside a pipeline is a recorded run of one step; inside another step, a plain function."""
 
 import copy
+import functools
 import json
 import multiprocessing
 import pickle
@@ -47,6 +48,14 @@ def test_an_argument_may_have_any_name() -> None:
 
     assert 3 == named(self=1, id=2)
     assert 6 == naming(self=1).steps["named"].output.load()
+
+
+def test_a_function_may_have_attributes_of_any_name() -> None:
+    """Those of a step that a decorator wraps, for one: the decorated function is the step, not what is inside."""
+    wrapping = functools.wraps(add)(lambda **given: 10 * add(**given))
+    planning = functools.wraps(add)(lambda **given: add(**given, id="third"))
+    assert 30 == step(name="wrapping")(wrapping)(1)
+    assert ["third"] == list(pipeline(name="planning")(planning)(1).steps)
 
 
 def test_a_direct_call_gives_the_value_and_is_recorded() -> None:
