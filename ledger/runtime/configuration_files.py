@@ -23,6 +23,7 @@ _STEP = ("parameters", "enable_cache", "outputs")
 _OUTPUT = ("artifact_config",)
 _CONFIG = ("name", "version", "tags", "run_metadata", "artifact_type")
 _MOST_NODES = 1_000_000
+_MERGE = "tag:yaml.org,2002:merge"
 _POWER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 
@@ -63,11 +64,23 @@ def _count(node: Any, known: dict[int, float]) -> float:
 
 
 def _loader() -> Any:
-    """The safe loader, to which ``1e-3`` is a number, as YAML 1.2 says; PyYAML's own makes a text of it."""
+    """The safe loader, to which ``1e-3`` is a number and a key that stands twice an error, as YAML 1.2 says.
+
+    PyYAML's own makes a text of the one, and of the other takes the last.
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):
-        pass
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            words: set[str] = set()
+            for key, _ in node.value:
+                if key.id != "scalar" or key.tag == _MERGE:
+                    continue
+                if key.value in words:
+                    raise yaml.MarkedYAMLError(problem=f"{key.value!r} stands twice", problem_mark=key.start_mark)
+                words.add(key.value)
+            return node
 
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", _POWER, list("-+.0123456789"))
     return Loader
@@ -81,7 +94,7 @@ class _Node:
         self.place = place
 
     def members(self, what: str) -> dict[str, "_Node"]:
-        """The members of a mapping, with those that ``<<`` takes from others; a key that stands twice is an error."""
+        """The members of a mapping, with those that ``<<`` takes from others."""
         if self.node.tag == "tag:yaml.org,2002:null":
             return {}
         if (self.node.id, self.node.tag) != ("mapping", "tag:yaml.org,2002:map"):
@@ -93,11 +106,9 @@ class _Node:
             place = Place(file=self.place.file, line=key.start_mark.line + 1)
             if key.id != "scalar":
                 raise place.error(f"a key of {what} is a word, got a {key.id}")
-            if key.tag == "tag:yaml.org,2002:merge":
+            if key.tag == _MERGE:
                 taken += [_Node(each, place) for each in (value.value if value.id == "sequence" else [value])]
                 continue
-            if key.value in members:
-                raise place.error(f"{key.value!r} stands twice in {what}")
             members[str(key.value)] = _Node(value, place)
         for other in taken:
             members = {**other.members(what), **members}

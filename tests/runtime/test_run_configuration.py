@@ -228,6 +228,13 @@ MISTAKES: list[tuple[str, int, str, str]] = [
     ("steps: {loads: {outputs: {data: {config: {}}}}}", 1, "'config'", "known are: artifact_config"),
     ("enable_cache: true\nenable_cache: false", 2, "'enable_cache' stands twice", ""),
     ("steps:\n  loads: {}\n  loads: {}", 3, "'loads' stands twice", ""),
+    ("parameters:\n  title: {a: 1,\n    b: [{c: 1, 'c': 2}]}", 3, "'c' stands twice", ""),
+    (
+        "steps: {loads: {outputs: {data: {artifact_config: {run_metadata: {a: 1, a: 2}}}}}}",
+        1,
+        "'a' stands twice",
+        "",
+    ),
     ("enable_cache: maybe", 1, "enable_cache is true or false, got 'maybe'", ""),
     ("steps:\n  loads:\n    enable_cache: 1", 3, "enable_cache is true or false, got 1", ""),
     ("- a", 1, "a run configuration is a mapping", ""),
