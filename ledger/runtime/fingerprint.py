@@ -120,6 +120,8 @@ def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
     while isinstance(value, _KEEPS_RESULTS):
         value = value.__wrapped__
     if isinstance(value, Declared):
+        if getattr(value, "config_path", None) is not None:
+            return None  # a pipeline under a file, in which anything may stand when it is called
         options = getattr(value, "options", StepOptions())
         return _told_each({"function": value.entrypoint, "parameters": dict(options.parameters)}, above)
     if inspect.isfunction(value) or inspect.ismethod(value) or inspect.isclass(value):

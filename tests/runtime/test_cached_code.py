@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ledger import step
+from ledger import pipeline, step
 from ledger.client import Client
 from ledger.runtime import Step
 from tests.kit.ledgers import run_python
@@ -174,6 +174,34 @@ def test_what_a_closed_over_callable_is_given_is_part_of_the_key() -> None:
     kept = functools.cache(make_adding(1))
     statuses = [call(make_closing(each)) for each in (*partials, partials[0], kept, kept)]
     assert ["completed", "completed", "completed", "completed", "cached"] == statuses
+
+
+def test_a_step_that_calls_a_pipeline_under_a_file_is_never_a_hit() -> None:
+    """What the file says when the pipeline is called decides what the step gives; without one the pipeline counts."""
+
+    @step
+    def inner(rate: int = 1) -> int:
+        return rate
+
+    @pipeline
+    def whole() -> None:
+        inner()
+
+    def calling(given: Any) -> Any:
+        @step
+        def calls() -> int:
+            return cast("int", given().steps["inner"].output.load())
+
+        return calls()
+
+    def under_file(rate: int) -> Any:
+        file = Path(f"{rate}.yaml")
+        file.write_text(f"steps: {{inner: {{parameters: {{rate: {rate}}}}}}}", encoding="utf-8")
+        return whole.with_options(config_path=file)
+
+    assert [2, 3, 1, 1] == [calling(each) for each in (under_file(2), under_file(3), whole, whole)]
+    statuses = [run.steps["calls"].status for run in Client().list_pipeline_runs("calls")]
+    assert ["completed", "completed", "completed", "cached"] == statuses
 
 
 def test_the_key_is_the_same_in_another_process(project: Path) -> None:
