@@ -5,7 +5,7 @@ history, the stores, the settings, the clock and the user of one ledger director
 its users need are given here as well.
 """
 
-from ledger.core.bodies import body_on, running
+from ledger.core.bodies import given_by_body, running
 from ledger.core.caching import CacheHit
 from ledger.core.default import ledger_for_reading, ledger_for_writing
 from ledger.core.ledger import Ledger
@@ -18,7 +18,7 @@ from ledger.core.transactions import Transaction
 from ledger.core.usage import ArtifactUsage, Usage, VersionUsage
 from ledger.core.verifying import Check, Piece
 from ledger.core.workspace import Workspace
-from ledger.lookup import Artifact, ArtifactVersion, PipelineRun, present
+from ledger.lookup import Artifact, ArtifactVersion, PipelineRun, Presence
 
 __all__ = [
     "Artifact",
@@ -32,6 +32,7 @@ __all__ = [
     "PendingVersion",
     "Piece",
     "PipelineRun",
+    "Presence",
     "Problem",
     "Renumbered",
     "Report",
@@ -40,14 +41,13 @@ __all__ = [
     "Usage",
     "VersionUsage",
     "Workspace",
-    "body_on",
     "check_options",
     "check_request",
+    "given_by_body",
     "ledger_for_reading",
     "ledger_for_writing",
     "needed_by",
     "needed_objects",
     "needed_since",
-    "present",
     "running",
 ]

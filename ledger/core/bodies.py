@@ -5,11 +5,10 @@ an input of it. How a body records that, its runner says (`ledger.runtime.contex
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ledger.lookup import ArtifactVersion
 from ledger.records import Producer
@@ -47,12 +46,13 @@ class Running(NamedTuple):
 _running: ContextVar[Running | None] = ContextVar("ledger_body", default=None)
 
 
-@contextmanager
-def body_on(ledger: "Ledger", body: Body) -> Iterator[None]:
-    """A block that is a step's body, in which the ledger of the run is the default one."""
+def given_by_body(ledger: "Ledger", body: Body, function: Callable[[], Any]) -> Any:
+    """What a function gives as the body of a step, in which the ledger of the run is the default one."""
+    __tracebackhide__ = True
+    # No context manager of `contextlib`, which sets an attribute of the exception that passes: some refuse that.
     token = _running.set(Running(ledger, body))
     try:
-        yield
+        return function()
     finally:
         body.end()
         _running.reset(token)

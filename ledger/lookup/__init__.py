@@ -31,7 +31,7 @@ from ledger.lookup.finding_runs import RUN_STATUSES
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.named_places import given_store
 from ledger.lookup.parts import Part, no_file
-from ledger.lookup.presence import present
+from ledger.lookup.presence import Presence
 from ledger.lookup.reader import Reader, find_path
 from ledger.lookup.remotes import (
     find_remote,
@@ -69,6 +69,7 @@ __all__ = [
     "Origin",
     "Part",
     "PipelineRun",
+    "Presence",
     "Reader",
     "RemoteConfig",
     "StepRun",
@@ -95,7 +96,6 @@ __all__ = [
     "none_found",
     "place_for_new",
     "place_named",
-    "present",
     "read_config",
     "remote_for_git",
     "remotes_of",

@@ -8,7 +8,6 @@ still goes on cannot be told from here.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ledger.disk import SMALL, hold_file, is_abandoned, names_in, read_file, remove_if_there
@@ -18,22 +17,25 @@ from ledger.records import RunRecord, decode_run, encode
 _FOLDER = "running"
 
 
-@contextlib.contextmanager
-def present(ledger: Path, run: RunRecord, *, is_over: Callable[[], bool]) -> Iterator[None]:
-    """A block in which a run is known to have a living process; best effort, as nothing in the history depends on it.
+class Presence:
+    """That a run has a living process, until `end`; best effort, as nothing in the history depends on it."""
 
-    The file stays if the run is not over when the block is left: in a fork, whose parent goes on with the run, and
-    where the end of the run could not be recorded. In the second case it shows that the run no longer goes on.
-    """
-    with contextlib.ExitStack() as held:
+    def __init__(self, ledger: Path, run: RunRecord) -> None:
+        self._path = ledger / _FOLDER / run.id
+        self._held = contextlib.ExitStack()
         with contextlib.suppress(OSError, FormatError):
-            os.makedirs(ledger / _FOLDER, exist_ok=True)
-            held.enter_context(hold_file(ledger / _FOLDER / run.id, encode(run)))
-        try:
-            yield
-        finally:
-            if is_over():
-                remove_if_there(ledger / _FOLDER / run.id)
+            os.makedirs(self._path.parent, exist_ok=True)
+            self._held.enter_context(hold_file(self._path, encode(run)))
+
+    def end(self, *, is_over: bool) -> None:
+        """The process has left the run.
+
+        The file stays if the run is not over: in a fork, whose parent goes on with the run, and where the end of the
+        run could not be recorded. In the second case it shows that the run no longer goes on.
+        """
+        with self._held:
+            if is_over:
+                remove_if_there(self._path)
 
 
 def begun_runs(ledger: Path) -> dict[str, RunRecord]:

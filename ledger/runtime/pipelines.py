@@ -3,9 +3,9 @@
 Calling it calls the function once to record the graph, and then runs the graph.
 """
 
-import functools
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
+from functools import partial, update_wrapper
 from pathlib import Path
 from types import MethodType
 from typing import Any, overload
@@ -25,7 +25,7 @@ from ledger.runtime.declarations import (
 )
 from ledger.runtime.graph import Graph
 from ledger.runtime.parameters import recordable
-from ledger.runtime.recording import recording
+from ledger.runtime.recording import recording_of
 from ledger.runtime.run_configuration import RunConfiguration
 from ledger.runtime.runner import run_graph
 from ledger.runtime.settings import Settings
@@ -40,7 +40,7 @@ class Pipeline(Declared[Function]):
     def __init__(
         self, function: Function, *, name: str, settings: Settings, config_path: str | Path | None = None
     ) -> None:
-        functools.update_wrapper(self, function)  # first, because it brings the attributes of the function as well
+        update_wrapper(self, function)  # first, because it brings the attributes of the function as well
         self.entrypoint = function
         self.name = name
         self.settings = settings
@@ -63,9 +63,7 @@ class Pipeline(Declared[Function]):
         configuration = self._configuration()
         parameters = self._bind(args, kwargs, configuration)
         accepted = recordable(parameters)  # now: the body may change what it got
-        with recording(self.name) as recorded:
-            self.entrypoint(**parameters)
-        invocations = recorded.in_order()
+        invocations = recording_of(self.name, partial(self.entrypoint, **parameters)).in_order()
         graph = Graph(pipeline=self.name, parameters=accepted, invocations=invocations)
         return run_graph(graph, self.settings, configuration)
 

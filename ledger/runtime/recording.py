@@ -5,8 +5,7 @@ called yet. Nothing is run, looked up or written here.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Self
@@ -200,9 +199,9 @@ def _is_call_of(invocation: Invocation, step: DeclaredStep) -> bool:
     return invocation.step.entrypoint == step.entrypoint and invocation.step.name == step.name
 
 
-@contextmanager
-def recording(pipeline: str) -> Iterator[Recording]:
-    """A block in which calls of steps are recorded instead of run."""
+def recording_of(pipeline: str, body: Callable[[], Any]) -> Recording:
+    """What a pipeline's body records: the calls of steps in it are not run."""
+    __tracebackhide__ = True
     if _current.get() is not None:
         raise StepInterfaceError(
             f"pipeline {pipeline!r} was called in the body of another pipeline",
@@ -211,9 +210,10 @@ def recording(pipeline: str) -> Iterator[Recording]:
     started = Recording(pipeline)
     token = _current.set(started)
     try:
-        yield started
+        body()
     finally:
         _current.reset(token)
+    return started
 
 
 def current_recording() -> Recording | None:

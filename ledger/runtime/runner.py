@@ -20,9 +20,9 @@ from ledger.core import (
     CacheHit,
     PendingVersion,
     PipelineRun,
+    Presence,
     Transaction,
-    body_on,
-    present,
+    given_by_body,
 )
 from ledger.enums import SaveType
 from ledger.errors import NameCollisionError, StepInterfaceError
@@ -61,8 +61,11 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
         plan=plan,
     )
     try:
-        with present(ledger.path, run_record(run, None), is_over=lambda: run.is_over):
+        presence = Presence(ledger.path, run_record(run, None))
+        try:
             _run_all(run)
+        finally:
+            presence.end(is_over=run.is_over)
     finally:
         if run.is_own:  # a fork would take Git's answer from its parent
             run.project.close()
@@ -195,8 +198,7 @@ def _execute(run: Run, attempt: Attempt) -> None:
         outputs={output.key: (output.declared, output.name) for output in planned.outputs},
         publish_run=partial(publish_waiting, run),
     )
-    with body_on(run.ledger, context):
-        returned = planned.step.entrypoint(**values)
+    returned = given_by_body(run.ledger, context, partial(planned.step.entrypoint, **values))
     if not run.is_own:
         raise StepInterfaceError(
             f"step {planned.name!r} was left by process {os.getpid()}, a fork of {run.process}, which runs it",

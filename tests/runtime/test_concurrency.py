@@ -14,7 +14,7 @@ import pytest
 from ledger import Ledger, PipelineRun, get_step_context, log_artifact_metadata, pipeline, save_artifact, step
 from ledger.client import Client
 from ledger.errors import StepContextError
-from ledger.runtime.recording import recording
+from ledger.runtime.recording import recording_of
 from tests.kit.ledgers import git, last_run
 
 
@@ -65,12 +65,15 @@ def test_threads_of_a_body_may_order_steps_while_others_call_them() -> None:
         for x in range(first, first + 300):
             made(x).after(made)
 
+    def body() -> None:
+        with ThreadPoolExecutor(4) as threads:
+            ended = [threads.submit(contextvars.copy_context().run, call, 300 * n) for n in range(4)]
+            assert [None] * 4 == [each.result() for each in ended]
+
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        with recording("wide") as recorded, ThreadPoolExecutor(4) as threads:
-            ended = [threads.submit(contextvars.copy_context().run, call, 300 * n) for n in range(4)]
-            assert [None] * 4 == [each.result() for each in ended]
+        recorded = recording_of("wide", body)
     finally:
         sys.setswitchinterval(interval)
     assert 1200 == len(recorded.invocations)

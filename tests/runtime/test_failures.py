@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -303,6 +304,11 @@ def test_a_failed_run_is_never_served_from_the_cache(monkeypatch: pytest.MonkeyP
     assert ["flaky", "flaky"] == RAN
 
 
+@dataclass(frozen=True)
+class _FrozenError(Exception):
+    code: int
+
+
 class _SpeechlessError(Exception):
     def __str__(self) -> str:
         raise AssertionError
@@ -315,18 +321,20 @@ class _SpeechlessError(Exception):
         (ValueError("\ud800"), "ValueError: \\ud800"),
         (ValueError("x" * 3_000_000), "ValueError: xxx"),
         (_SpeechlessError(), "_SpeechlessError"),
+        (_FrozenError(3), "_FrozenError: 3"),
         (SystemExit(3), "SystemExit: 3"),
     ],
 )
 def test_whatever_is_raised_can_be_recorded(error: BaseException, told: str) -> None:
-    """An exception without text, with text of no use or with far too much of it is recorded, and comes through."""
+    """So is an exception without text, with text of no use, far too much or no attributes to set; and comes through."""
 
     @step
     def broken() -> None:
         raise error
 
-    with pytest.raises(type(error)):
-        broken()
+    for raising in (broken, pipeline(name="broken")(broken.entrypoint)):
+        with pytest.raises(type(error)):
+            raising()
     recorded = last_run().steps["broken"].error
     assert recorded is not None
     assert recorded.startswith(told)
