@@ -20,6 +20,9 @@ from ledger.ids import Digest, digest_from_hex, hex_of
 PACK_LIMIT: Final = 64 << 20
 """Most stored bytes of the chunks of a pack we write."""
 
+CHUNKS_LIMIT: Final = 1 << 13
+"""Most chunks of a pack we write: its index, which is read as a whole, stays small however much they shrink."""
+
 INDEX_LIMIT: Final = PACK_LIMIT + PLAIN_LIMIT
 """Most bytes of an index we read."""
 
@@ -74,7 +77,7 @@ class PackBuilder:
 
     def has_room(self, size: int) -> bool:
         """Whether a stored chunk of ``size`` bytes fits in."""
-        return not self._entries or self._size + size <= PACK_LIMIT
+        return not self._entries or (len(self) < CHUNKS_LIMIT and self._size + size <= PACK_LIMIT)
 
     def add(self, digest: Digest, plain_size: int, stored: bytes | memoryview) -> int:
         """Take a stored chunk; gives its number in the pack, from 0."""

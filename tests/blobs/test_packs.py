@@ -13,6 +13,7 @@ from ledger.blobs.codec import encode_chunk, encode_frame
 from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packs import (
+    CHUNKS_LIMIT,
     INDEX_LIMIT,
     PACK_LIMIT,
     PackBuilder,
@@ -86,6 +87,16 @@ def test_a_pack_takes_64_mib() -> None:
     assert builder.has_room(PACK_LIMIT + 1)
     builder.add(digest_of(b"x"), 1, b"x")
     assert (builder.has_room(PACK_LIMIT - 1), builder.has_room(PACK_LIMIT)) == (True, False)
+
+
+def test_a_pack_takes_8192_chunks() -> None:
+    """However little its chunks take, a pack has room for no more, as an index that is too long could not be read."""
+    builder, frame = PackBuilder(), encode_frame(bytes(256 << 10))
+    for _ in range(CHUNKS_LIMIT):
+        assert builder.has_room(len(frame))
+        builder.add(digest_of(b"zeros"), 256 << 10, frame)
+    _, (*_, index, _) = builder.build()
+    assert (builder.has_room(len(frame)), len(index) < INDEX_LIMIT) == (False, True)
 
 
 LINE = f"{'a' * 64} none 5 5\n".encode()
