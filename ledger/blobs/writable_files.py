@@ -8,6 +8,7 @@ went into a stream are gone.
 import io
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import BinaryIO, Final, Protocol, cast
 
 from ledger.blobs.spooled import blocks_of
@@ -62,20 +63,30 @@ def writable_file(receiver: Receiver) -> BinaryIO:
 
 
 class Spool:
-    """A file that waits for its turn in the stream, in memory while it is small, else in a temporary file."""
+    """A file that waits for its turn in the stream, in memory while it is small, else in a temporary file.
 
-    def __init__(self, path: str, kind: FileKind, when_closed: Callable[[], None]) -> None:
+    Its bytes are kept in a block of ``keeping``, which learns if they cannot be.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        kind: FileKind,
+        when_closed: Callable[[], None],
+        keeping: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self.path = path
         self.kind = kind
         self._file = tempfile.SpooledTemporaryFile(max_size=_SPOOL_SIZE)  # noqa: SIM115  # closed when it has joined the stream
         self._when_closed = when_closed
+        self._keeping = keeping
         self.is_complete = False
 
     def take(self, data: bytes | memoryview) -> None:
         """Keep the next bytes; a spool that was dropped keeps nothing."""
         if self._file.closed:
             return
-        with storage_errors(temporary_folder(), "write a temporary file in"):
+        with self._keeping(), storage_errors(temporary_folder(), "write a temporary file in"):
             self._file.write(data)
 
     def close(self, size: int) -> None:  # noqa: ARG002  # the size shows when the bytes join the stream

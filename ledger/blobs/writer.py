@@ -240,7 +240,7 @@ class ContentWriter:
 
     def _new_spool(self, path: str, kind: FileKind) -> Spool:
         """A file that waits outside of the stream until it is complete, and no other one is written into the stream."""
-        spool = Spool(path, kind, self._join_complete)
+        spool = Spool(path, kind, self._join_complete, self._broken_by_errors)
         self._waiting.append(spool)
         return spool
 

@@ -4,6 +4,7 @@ import gc
 import io
 import json
 import os
+import tempfile
 import threading
 import zipfile
 from pathlib import Path
@@ -223,6 +224,19 @@ def test_what_could_not_be_taken_is_missed_by_no_content(store: LocalStore) -> N
     away.rename(store.root)
     file.write(b"more")
     file.close()
+    with pytest.raises(ArgumentError, match="broken by an error"):
+        writer.finish()
+    writer.abort()
+
+
+def test_a_file_that_could_not_wait_is_in_no_content(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a file beside another one could not be kept, the writer makes no content with a part of it."""
+    writer = ContentWriter(store)
+    first, second = writer.open("a"), writer.open("b")
+    monkeypatch.setattr(tempfile, "tempdir", str(store.root / "missing"))
+    with second, pytest.raises(StorageError):
+        second.write(noise(9 << 20))
+    first.close()
     with pytest.raises(ArgumentError, match="broken by an error"):
         writer.finish()
     writer.abort()
