@@ -241,7 +241,8 @@ def _settle(store: LocalStore, found: Sequence[FolderFile]) -> None:
     """Make durable what is going to be registered: the program that wrote it has probably not done so."""
     files = [Path(file.source) for file in found if file.kind in ("file", "executable")]
     lowest = {Path(file.source if file.kind == "directory" else file.folder) for file in found}
-    above = {folder for low in lowest for folder in (low, *low.parents) if folder.is_relative_to(store.root)}
+    root = os.path.realpath(store.root)  # as the paths of what was found
+    above = {folder for low in lowest for folder in (low, *low.parents) if folder.is_relative_to(root)}
     settle_files(files, sorted(above, reverse=True))
 
 

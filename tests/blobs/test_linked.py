@@ -49,6 +49,20 @@ def test_a_file_is_registered_by_its_name(store: LocalStore, folder: Path) -> No
     assert ContentReader(store, content, label="raw@1").read("a.csv") == b"1,2\n"
 
 
+@pytest.mark.parametrize("where", ["store", "link", "other/../store"])
+def test_registered_data_is_made_durable(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Its files are synced, and the folders on their way from the store, by whatever path the store is known."""
+    store.root.with_name("link").symlink_to(store.root)
+    store.root.with_name("other").mkdir()
+    synced = set[int]()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
+    link_content(LocalStore(store.root.parent / where), folder)
+    files, on_the_way = ("a.csv", "sub/b.csv", "sub", "empty"), (folder, folder.parent, store.root)
+    assert {path.stat().st_ino for path in (*(folder / file for file in files), *on_the_way)} == synced
+
+
 def test_registered_data_reads_like_any_other(store: LocalStore, folder: Path, tmp_path: Path) -> None:
     """Files are read, opened, restored and checked as if they were stored."""
     content = link_content(store, folder)
