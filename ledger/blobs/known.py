@@ -11,6 +11,7 @@ packs around it are looked through for its neighbours.
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from ledger.blobs.codec import codec_of, open_frame
@@ -20,7 +21,7 @@ from ledger.blobs.packs import MOST_CHUNKS, PackedChunk, PackEntry, PackIndex, l
 from ledger.blobs.recent import Recent
 from ledger.blobs.recent_indexes import KEPT_CHUNKS
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store, fresh
+from ledger.blobs.store import Store, checked_reading, fresh
 from ledger.blobs.tables import load_runs
 from ledger.blobs.workers import ask_each
 from ledger.errors import IntegrityError, StorageError, UnsupportedFormatError
@@ -144,40 +145,49 @@ class KnownChunks:
             index = self._index(first.pack)
         if index is None:
             return [None] * len(plain)
-        stop = first.number + len(plain)
-        start, end = index.offsets[first.number], index.offsets[stop]
+        damaged: dict[int, str] = {}
+        compare = partial(_compare, index, first.number, plain, damaged)
         try:
-            data = self._store.get(pack_key(first.pack), start, end - start)
+            checked_reading(self._store, pack_key(first.pack), compare)
+        except IntegrityError:
+            for problem in damaged.values():
+                warn_user(f"a stored chunk is damaged and is written again: {problem}")
         except (FileNotFoundError, StorageError) as error:
             _warn_unless_away(f"stored chunks are written again: {error}", error)
             return [None] * len(plain)
-        return [
-            PackedChunk(first.pack, number) if self._holds(first.pack, entry, data, offset - start, expected) else None
-            for number, entry, offset, expected in zip(
-                range(first.number, stop),
-                index.entries[first.number : stop],
-                index.offsets[first.number : stop],
-                plain,
-                strict=True,
-            )
-        ]
+        numbers = range(first.number, first.number + len(plain))
+        return [None if number in damaged else PackedChunk(first.pack, number) for number in numbers]
 
-    def _holds(self, pack: str, entry: PackEntry, data: bytes, at: int, plain: memoryview) -> bool:
-        """Whether a chunk in ``data``, which starts there at ``at``, is stored whole."""
-        stored = memoryview(data)[at : at + entry.stored_size]
-        sought = Sought("similar content", "chunk", entry.digest, self._store, pack_key(pack))
+
+def _compare(index: PackIndex, first: int, plain: Sequence[memoryview], damaged: dict[int, str], store: Store) -> None:
+    """Raise `IntegrityError` unless the chunks of a pack from ``first`` on hold these bytes.
+
+    ``damaged`` is told the numbers of those that do not, and what is wrong with each.
+    """
+    damaged.clear()
+    key, start, end = pack_key(index.pack), index.offsets[first], index.offsets[first + len(plain)]
+    data = store.get(key, start, end - start)
+    for number, expected in enumerate(plain, first):
+        entry = index.entries[number]
+        sought = Sought("similar content", "chunk", entry.digest, store, key)
         try:
-            # Where the bytes are equal, so is the digest: comparing costs less than hashing.
-            if entry.codec == codec_of(stored) == "none" and len(stored) == len(plain):
-                is_equal = data.startswith(plain, at)
-            else:
-                is_equal = open_frame(stored, len(plain), sought).startswith(plain)
-            if not is_equal:
-                open_entry(stored, entry, sought)
+            _check(data, index.offsets[number] - start, entry, expected, sought)
         except IntegrityError as error:
-            warn_user(f"a stored chunk is damaged and is written again: {error}")
-            return False
-        return True
+            damaged[number] = str(error)
+    if damaged:
+        raise IntegrityError("; ".join(damaged.values()))
+
+
+def _check(data: bytes, at: int, entry: PackEntry, plain: memoryview, sought: Sought) -> None:
+    """Raise `IntegrityError` unless a chunk, which starts in ``data`` at ``at``, is stored whole."""
+    stored = memoryview(data)[at : at + entry.stored_size]
+    # Where the bytes are equal, so is the digest: comparing costs less than hashing.
+    if entry.codec == codec_of(stored) == "none" and len(stored) == len(plain):
+        is_equal = data.startswith(plain, at)
+    else:
+        is_equal = open_frame(stored, len(plain), sought).startswith(plain)
+    if not is_equal:
+        open_entry(stored, entry, sought)
 
 
 def _warn_unless_away(message: str, error: Exception) -> None:

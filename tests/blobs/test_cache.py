@@ -185,6 +185,19 @@ def test_a_damaged_page_is_fetched_again(cache: ObjectCache, damage: str) -> Non
     assert files == load(store, content)
 
 
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "long"])
+def test_a_damaged_page_is_no_damaged_chunk(cache: ObjectCache, damage: str) -> None:
+    """Whatever happened to the files of the cache, a save warns of no damage and stores no chunk again."""
+    inner = memory_store()
+    store = CachedStore(inner, cache)
+    first = save(store, {"a": noise(3 * MIB)})
+    (pack,) = inner.list("packs")
+    for path in [path for path in cache.folder.rglob("*") if path.is_file()]:
+        spoil(path, damage)
+    save(store, {"a": noise(3 * MIB), "b": b"more"}, similar=[first])
+    assert MIB > sum(len(inner.get(key)) for key in inner.list("packs") if key != pack)
+
+
 def spoil(path: Path, damage: str) -> None:
     data = path.read_bytes()
     middle = len(data) // 2
