@@ -93,7 +93,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
             folder = folders.follow(address.path)
             children = folders.children(folder)
             if children is None:
-                found[asked] = self._found(asked, version, folders, address.path)
+                found[asked] = self._found(asked, version, folders, folders.place(address.path))
             for child in children or ():
                 name = f"{asked}/{child.rpartition('/')[2]}"
                 with suppress(PathNotFoundError):  # a link that leads nowhere

@@ -103,6 +103,14 @@ def test_tells_what_is_there(ledger: Ledger, files: LedgerFileSystem, folder: Pa
     assert version.created_at == files.modified("parts/parts/a.csv")
 
 
+def test_a_file_lists_itself_as_it_is_told(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
+    """`ls` of a file says what `info` does, whichever way leads there: only the file itself can be a link."""
+    (folder / "link2").symlink_to("a.csv")
+    ledger.save(folder, "parts")
+    for at in ("a.csv", "sub/../a.csv", "./a.csv", "link/b@2.csv", "link2"):
+        assert [files.info(f"parts/parts/{at}")] == files.ls(f"parts/parts/{at}")
+
+
 def test_finds_and_globs(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
     """`find` and `glob` work on versions as on any other folders."""
     ledger.save(folder, "parts")
