@@ -17,8 +17,9 @@ from types import CodeType
 from typing import Any
 
 _texts: dict[int, str] = {}
-"""What was read first for each function or class: its file may be edited while the program that compiled it goes on.
+"""What was read first for each function's code, or class: its file may be edited while the program goes on with it.
 
+A function that is made again, as each call of the function around it makes it, has the same code, and so the same text.
 The keys are `id`s, because a metaclass may call classes equal, or give them no hash.
 """
 
@@ -39,13 +40,14 @@ def source_text(function: Callable[..., Any]) -> str | None:
     function = getattr(function, "__func__", function)
     if not inspect.isclass(function) and not inspect.isfunction(function):
         return None
-    key = id(function)
+    defined = function if inspect.isclass(function) else function.__code__
+    key = id(defined)
     if key not in _texts:
-        text = _read(function) if inspect.isclass(function) else _text_of_code(function.__code__)
+        text = _read(defined) if inspect.isclass(defined) else _text_of_code(defined)
         if text is None:
             return None
         _texts[key] = text
-        weakref.finalize(function, _texts.pop, key, None).atexit = False
+        weakref.finalize(defined, _texts.pop, key, None).atexit = False
     return _texts[key]
 
 
@@ -180,8 +182,8 @@ def returns_nothing(function: Callable[..., Any]) -> bool:
 def _tree(function: Callable[..., Any]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """The parsed definition of a function, or ``None`` where it has no source or is a lambda."""
     try:
-        first = _statements(inspect.getsource(function))[0]
-    except (OSError, TypeError, SyntaxError):
+        first = _statements(source_text(inspect.unwrap(function)) or "")[0]
+    except SyntaxError:  # a lambda in the lines that it stands in, or compiled code
         return None
     return first if isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef) else None
 

@@ -432,6 +432,8 @@ def test_a_file_edited_after_its_import_is_not_the_source(project: Path, monkeyp
     made = ("plain", "wrapped", "calling", "making")
     assert [1, 1, 1, 1] == [getattr(module, name)() for name in made]
     assert ("cached", 1) == (call(module.plain), module.plain())
+    again, _ = module.make()
+    assert 1 == again()
     importlib.invalidate_caches()
     sys.modules.pop("edited_later")
     module = importlib.import_module("edited_later")
