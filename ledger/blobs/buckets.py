@@ -37,6 +37,7 @@ _SILENT_SECONDS = 120.0
 _LARGE = 8 << 20  # bytes of an upload that may take longer, and from which on a file goes up in parts
 _LONG_FACTOR = 8  # how much longer a whole request may take: two uploads of 64 MiB at once over a slow line, 0.15 MB/s
 _PART = 6 << 20  # bytes
+_MOST_PARTS = 10_000  # of one object: S3 and Google take no more
 _PARTS_AT_ONCE = 2  # of each file on its way, besides the one that is read
 _PART_RETRIES = 4  # within some 2 s: a part that fails would cost the others, and giving up may fail as well
 
@@ -124,7 +125,8 @@ class BucketStore:
 
         Parts are not conditional: if two writers put one object at the same moment, the later one's bytes stand.
         """
-        if size_of_file(file) < _LARGE:
+        size = size_of_file(file)
+        if size < _LARGE:
             self.put(key, [whole(file)])
             return
         self._last_put.key = ""
@@ -136,10 +138,11 @@ class BucketStore:
         is_over = threading.Event()
         # The library gives an upload up when reading its bytes fails: so an interrupt makes the next read fail.
         blocks, put = _until(is_over, blocks_of(file)), _library().put_async
-        sent = partial(put, self._patient_bucket, key, blocks, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+        part = max(_PART, -(-size // _MOST_PARTS))
+        sent = partial(put, self._patient_bucket, key, blocks, chunk_size=part, max_concurrency=_PARTS_AT_ONCE)
         with self._mapped(key, "write"):
             made = answer(sent, give_up=is_over.set)
-        self._last_put.key, self._last_put.etag = key, _etag(made, size_of_file(file))
+        self._last_put.key, self._last_put.etag = key, _etag(made, size)
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder, in order."""

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import pytest
 
-from ledger.blobs import ContentWriter, create_store
+from ledger.blobs import ContentWriter, buckets, create_store
 from ledger.blobs.buckets import BucketStore
 from ledger.blobs.retrying import RetryingStore
 from ledger.errors import StorageError, StoreAccessError
@@ -45,6 +45,15 @@ def test_a_large_file_goes_up_in_parts(store: RetryingStore, proxy: Proxy, bucke
     told = store.etag(KEY, just_put=True)
     assert (1, 4, 2) == tuple(map(proxy.count, ("HEAD", "PUT", "POST")))
     assert told == store.etag(KEY)
+
+
+def test_a_very_large_file_goes_up_in_larger_parts(
+    store: RetryingStore, proxy: Proxy, bucket: Bucket, file: BinaryIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no more parts than a service takes of one object."""
+    monkeypatch.setattr(buckets, "_MOST_PARTS", 3)
+    store.put_file(KEY, file)
+    assert ({KEY: DATA}, 3) == (bucket.objects(), proxy.count("PUT"))
 
 
 def test_a_small_file_is_one_request(store: RetryingStore, proxy: Proxy, bucket: Bucket) -> None:
