@@ -54,7 +54,9 @@ class _Fetching(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}.get(whence)
+        if base is None:
+            raise io.UnsupportedOperation(f"cannot seek by whence {whence}: only from the beginning, here or the end")
         if base + offset < 0:
             raise ValueError(f"cannot seek to {base + offset}, before the beginning")
         self._position = base + offset

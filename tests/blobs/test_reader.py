@@ -38,6 +38,12 @@ def test_an_open_file_can_be_read_anywhere(store: LocalStore) -> None:
         assert (file.seek(-5, io.SEEK_END), file.read()) == (len(data) - 5, data[-5:])
 
 
+def test_holes_are_not_sought(store: LocalStore) -> None:
+    """Whoever looks for holes in an open file learns that it does not tell them."""
+    with reader_of(store, {"a": b"data"}).open("a") as file, pytest.raises(io.UnsupportedOperation):
+        file.seek(0, os.SEEK_DATA)
+
+
 def test_a_content_may_span_packs_and_segments(store: LocalStore) -> None:
     """Beyond 64 MiB and 1,024 chunks, any place is read right, and saving the same again adds nothing."""
     data = noise(82 << 20)
