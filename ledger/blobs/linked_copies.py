@@ -23,7 +23,7 @@ from ledger.blobs.local import LocalStore
 from ledger.blobs.reader import ContentReader
 from ledger.blobs.restoring import Restoration, restore_files
 from ledger.blobs.spooled import holds_file, put_file
-from ledger.blobs.store import Store, settle
+from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.disk import (
@@ -57,9 +57,7 @@ def copy_linked(source: Store, target: Store, content: Content, label: str) -> N
     else:
         copy.to_objects()
     # The list comes last, so that wherever it is, the files are as well.
-    if content.has_table and target.has(table_key(content.digest)):
-        settle(target, table_key(content.digest))
-    elif content.has_table:
+    if content.has_table:
         target.put(table_key(content.digest), [load_table_as_stored(source, content, label=label)[1]])
 
 

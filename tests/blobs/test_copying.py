@@ -354,6 +354,16 @@ def test_the_list_of_linked_files_that_lies_there_is_durable(
     assert any(path.startswith(str(target.root / "tables")) for path in synced)
 
 
+def test_a_damaged_list_of_linked_files_is_put_again(source: LocalStore, target: LocalStore) -> None:
+    """A table of registered data that the other store has only half of is not relied on."""
+    content = registered(source, 70)
+    copy_content(source, target, content, label="raw@1")
+    (table,) = target.list("tables")
+    spoil(target.root / table, "cut")
+    copy_content(source, target, content, label="raw@1")
+    ContentReader(target, content, label="raw@1").check()
+
+
 def test_linked_files_are_durable_before_they_have_their_names(
     source: LocalStore, target: LocalStore, synced: list[str]
 ) -> None:
