@@ -1,18 +1,22 @@
 """What a function's source says: its text, what it closes over, and what its return statements return.
 
-Pure but for reading the source. Where Python has none, as of a program on standard input or at an older prompt, the
-compiled code answers instead. It knows no comments and no names of types, but is the same in every process of one
-version of Python.
+Pure but for reading the source. Where Python has none, as of a program on standard input or at an older prompt, or
+another one by now, the compiled code answers instead. It knows no comments and no names of types, but is the same in
+every process of one version of Python.
 """
 
 import ast
 import dis
 import functools
 import inspect
+import os
 import textwrap
+import time
+import warnings
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -26,6 +30,7 @@ The keys are `id`s, because a metaclass may call classes equal, or give them no 
 _ADDING = {"add", "append", "appendleft", "extend", "extendleft", "insert", "update"}
 """The methods that add to a list, a dict, a set or a deque."""
 
+_BEGAN = time.time()
 _LAMBDA = "<lambda>"
 _CONSTANTS = frozenset({"LOAD_CONST", "LOAD_COMMON_CONSTANT"})
 _EXIT = frozenset({"PRECALL", "CALL", "GET_AWAITABLE", "SEND", "YIELD_VALUE", "RESUME", "JUMP_BACKWARD_NO_INTERRUPT"})
@@ -53,9 +58,33 @@ def source_text(function: Callable[..., Any]) -> str | None:
 
 def _text_of_code(code: CodeType) -> str:
     text, compiled = _read(code), "\n".join(_lines(code))
-    if text is None:
+    if text is None or _is_edited(code):
         return compiled
     return text + compiled if code.co_name == _LAMBDA else text  # several lambdas may stand in the same lines
+
+
+def _is_edited(code: CodeType) -> bool:
+    """Whether the file of some code was written since the program began, and no longer says that code.
+
+    A function in a function is decorated when that is called, which may be long after the file was imported.
+    """
+    try:
+        if os.stat(code.co_filename).st_mtime < _BEGAN:
+            return False
+        with warnings.catch_warnings(action="ignore"):  # the import has told of them
+            whole = compile(Path(code.co_filename).read_bytes(), code.co_filename, "exec", dont_inherit=True)
+    except OSError:
+        return False  # no file, but a cell of a notebook
+    except (SyntaxError, ValueError):
+        return True
+    return code not in _codes_in(whole)
+
+
+def _codes_in(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes_in(constant)
 
 
 def _read(defined: Any) -> str | None:

@@ -440,6 +440,33 @@ def test_a_file_edited_after_its_import_is_not_the_source(project: Path, monkeyp
     assert [20, 20, 20, 20] == [getattr(module, name)() for name in made]
 
 
+EDITED_EARLY = """
+from ledger import step
+
+def make():
+    @step
+    def made() -> int:
+        return {0}
+
+    return made
+"""
+
+
+def test_a_file_edited_before_a_step_in_it_is_made_is_not_the_source(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step in a function is made when that is called: it is known by its code if the file has changed by then."""
+    monkeypatch.syspath_prepend(project)
+    (project / "edited_early.py").write_text(EDITED_EARLY.format(1))
+    make = importlib.import_module("edited_early").make
+    (project / "edited_early.py").write_text(EDITED_EARLY.format(20))
+    assert [1, "cached"] == [make()(), call(make())]
+    importlib.invalidate_caches()
+    sys.modules.pop("edited_early")
+    make = importlib.import_module("edited_early").make
+    assert [20, "cached"] == [make()(), call(make())]
+
+
 PICKLED = """
 import warnings
 
