@@ -280,7 +280,7 @@ def _refuse_moving_published(history: History, remote: Remote, tip: CommitId) ->
         raise ArgumentError(
             f"{remote} holds another version in the place of {claim.label}, which {PUBLISHED} has published",
             hint=f"sync that ledger with {PUBLISHED} first; where it is a bare repository, which nobody can sync, add "
-            "an empty one in its stead (specs/sharing.md, 5)",
+            "an empty one in its stead, under another name (specs/sharing.md, 5)",
             remote=remote.name,
             name=claim.name,
             version=claim.version,

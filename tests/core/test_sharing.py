@@ -359,6 +359,24 @@ def test_a_peer_does_not_move_what_origin_has_published(pair: tuple[Ledger, Ledg
     assert "of ada" == ada.load("iris", 2)
 
 
+def test_a_second_hub_that_gave_other_numbers_has_a_way_out(pair: tuple[Ledger, Ledger], tmp_path: Path) -> None:
+    """An empty one takes its place under another name, as the hint says: under the old one it would be a loss."""
+    ada, bob = pair
+    ada.add_remote("second", new_hub(tmp_path / "second"))
+    ada.save("of ada", "iris")
+    ada.sync("second")
+    bob.save("of bob", "iris")
+    bob.sync()
+    ada.sync()
+    with pytest.raises(ArgumentError) as caught:
+        ada.sync("second")
+    assert "add an empty one in its stead, under another name" in caught.value.hint
+    ada.remove_remote("second")
+    ada.add_remote("third", new_hub(tmp_path / "third"))
+    assert ("iris@1", "iris@2", "iris@3") == ada.sync("third").pushed
+    assert {"1": "first", "2": "of bob", "3": "of ada"} == values_by_version(ada)
+
+
 def test_what_a_peer_moved_goes_back_to_where_origin_has_it(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """Somebody else published it meanwhile: its number at the hub stays, and the other versions come behind it."""
     ada, bob = pair
