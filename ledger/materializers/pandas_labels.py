@@ -152,7 +152,7 @@ def _from_counts(counts: list[int], dtype: Any) -> Any:
     import numpy as np
     import pandas as pd
 
-    array = np.array(counts, dtype="i8")
+    array = np.fromiter(counts, dtype="i8")  # of one dimension, whatever the file holds: with none, pandas crashes
     if isinstance(dtype, pd.PeriodDtype):
         return pd.PeriodIndex.from_ordinals(array, freq=dtype.freq)
     if isinstance(dtype, pd.DatetimeTZDtype):

@@ -213,6 +213,15 @@ def test_a_frequency_that_is_not_known_does_not_keep_a_frame_from_loading(bench:
         assert bench.load(saved, changed).columns.freq is None
 
 
+@pytest.mark.parametrize("counts", [5, [[1, 2]], "no"], ids=str)
+def test_labels_whose_counts_are_no_list_of_numbers_are_an_error(bench: Bench, counts: object) -> None:
+    """A file that says so, of which pandas would make an index of no dimension and crash, is not loaded."""
+    saved, held = bench.save(pd.DataFrame([[1, 2]], columns=pd.period_range("2020", periods=2, freq="D")))
+    changed = _with_facts(held, lambda facts: facts["labels"].update(counts=counts))
+    with pytest.raises(MaterializerError):
+        bench.load(saved, changed)
+
+
 @pytest.mark.parametrize("null", [None, float("nan")], ids=str)
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "u8", "?"])
 def test_rows_of_numbers_come_back(bench: Bench, dtype: str, null: object) -> None:
