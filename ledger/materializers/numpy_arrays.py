@@ -89,7 +89,8 @@ class NumpyMaterializer(BaseMaterializer):
 
         noted: dict[str, Any] = {"shape": list(value.shape), "dtype": str(value.dtype)}
         if value.dtype.kind in "US":
-            return noted | describe_words(np.asarray(value))
+            shown = value.compressed() if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
+            return noted | describe_words(shown)
         if value.dtype.kind not in "iuf":
             return noted
         hidden = np.ma.getmask(value)

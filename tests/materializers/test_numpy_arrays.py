@@ -294,6 +294,13 @@ def test_metadata_of_texts(bench: Bench) -> None:
     assert (metadata["most_common_word"], metadata["most_common_count"]) == ("a", 2)
 
 
+def test_hidden_texts_are_left_out_of_the_words(bench: Bench) -> None:
+    """Of a masked array the words are those that it shows, as its numbers are."""
+    metadata = bench.save(np.ma.array(["a b", "c", "c"], mask=[0, 1, 1]))[0].metadata
+    assert (2, 2, "a") == tuple(metadata[name] for name in ("unique_words", "total_words", "most_common_word"))
+    assert {"shape", "dtype"} == bench.save(np.ma.masked_all(2, "U1"))[0].metadata.keys()
+
+
 @pytest.mark.parametrize(
     "array", [np.array([1j]), np.empty(0), np.array([True]), np.array([np.nan, 1], "f2"), np.array(["", ""])]
 )
