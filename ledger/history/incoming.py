@@ -204,9 +204,10 @@ def _rewritten(remote: Remote, known: CommitId, tip: CommitId, what: str) -> His
     return HistoryRewrittenError(
         f"{remote} was rewritten: its branch is at {tip}, and was at {known}, {what}",
         hint="nothing changed here; if it is another one than had this name before, add it under a name of its own; if "
-        "what it holds is right, clone it anew, save there what only this ledger holds, and go on in the clone "
-        f"(specs/sharing.md, 3); only if it has lost what it held, `{force}` puts that in the place of what it holds "
-        f"now, which is kept here as {QUARANTINE}/{tip}",
+        "it is a ledger that was put back from a copy, sync there first, with this one as a remote; if what it holds "
+        "is right, clone it anew, save there what only this ledger holds, and go on in the clone (specs/sharing.md, "
+        f"3); only if it has lost what it held, `{force}` puts that in the place of what it holds now, which is kept "
+        f"here as {QUARANTINE}/{tip}",
         remote=remote.name,
         known=known,
         commit=tip,

@@ -337,6 +337,26 @@ def test_another_remote_of_the_same_name_has_a_way_out(pair: tuple[Ledger, Ledge
     assert ("here@1",) == ada.sync("other").fetched
 
 
+def test_a_ledger_that_was_put_back_from_a_copy_has_a_way_out(pair: tuple[Ledger, Ledger], tmp_path: Path) -> None:
+    """It takes nothing by force; once it has synced with the one that refuses it, both hold what either saved."""
+    ada, bob = pair
+    ada.add_remote("bob", bob.path)
+    shutil.copytree(bob.path, tmp_path / "copy")
+    ada.save("of ada", "iris")
+    ada.sync("bob")
+    shutil.rmtree(bob.path)
+    shutil.move(tmp_path / "copy", bob.path)
+    bob = Ledger.open(bob.path)
+    bob.save("of bob", "iris")
+    with pytest.raises(HistoryRewrittenError, match="was rewritten") as caught:
+        ada.sync("bob")
+    assert "if it is a ledger that was put back from a copy, sync there first" in caught.value.hint
+    bob.add_remote("ada", ada.path)
+    assert ("iris@3",) == bob.sync("ada").pushed
+    assert bob.revision == ada.sync("bob").commit
+    assert {"1": "first", "2": "of ada", "3": "of bob"} == values_by_version(ada)
+
+
 def test_ledgers_sync_without_a_hub(pair: tuple[Ledger, Ledger]) -> None:
     """A path to another ledger is a remote, its store the place for the bytes."""
     ada, bob = pair
