@@ -78,3 +78,9 @@ def _zone(held: Json) -> dt.tzinfo:
     if not _ZONE.fullmatch(held):
         raise MaterializerError(f"{shown(held)} is not the name of a time zone", zone=held)
     return zoneinfo.ZoneInfo(held)
+
+
+def refuse_zone_of_file(name: str) -> None:
+    """Raise `MaterializerError` for a name by which pandas would read a zone from a file, wherever that lies."""
+    if "dateutil/" in name:
+        raise MaterializerError(f"{shown(name)} names the file of a time zone, not a zone", zone=name)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger.materializers.arrow_types import decode_arrow_type, encode_arrow_type
 from ledger.materializers.atoms import Json
+from ledger.materializers.moments import refuse_zone_of_file
 
 _STORAGE_OF_2_2 = "pyarrow_numpy"
 """What pandas 2.2 calls Arrow's texts that are NaN where they are missing; from 2.3 on ``na_value`` tells them."""
@@ -32,6 +33,7 @@ def decode_dtype(held: Json) -> Any:
     import pandas as pd
 
     if isinstance(held, str):
+        refuse_zone_of_file(held)
         return pd.api.types.pandas_dtype(held)
     if isinstance(held, dict):
         return pd.ArrowDtype(decode_arrow_type(held))

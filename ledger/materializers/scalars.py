@@ -17,7 +17,7 @@ from ledger.materializers.atoms import (
     encode_text,
     to_base64,
 )
-from ledger.materializers.moments import encode_zone
+from ledger.materializers.moments import encode_zone, refuse_zone_of_file
 from ledger.wording import shown
 
 _UTC = "UTC"  # pandas knows several zones of this name, and takes them for one
@@ -102,5 +102,8 @@ def decode_pandas(held: Json) -> Any:
     unit, count = rest[0], rest[1] if isinstance(rest[1], int) else decode_integer(rest[1]["$int"])
     if name == "Timedelta":
         return pd.Timedelta(np.timedelta64(count, unit)).as_unit(unit)
-    stamp = pd.Timestamp(np.datetime64(count, unit)).as_unit(unit)
-    return stamp if rest[2] is None else stamp.tz_localize("UTC").tz_convert(rest[2])
+    stamp, zone = pd.Timestamp(np.datetime64(count, unit)).as_unit(unit), rest[2]
+    if zone is None:
+        return stamp
+    refuse_zone_of_file(zone)
+    return stamp.tz_localize("UTC").tz_convert(zone)

@@ -5,6 +5,7 @@ import decimal
 import io
 import json
 import math
+import struct
 import threading
 import tracemalloc
 import zoneinfo
@@ -556,6 +557,18 @@ def test_a_stamp_in_a_zone_without_a_name_is_left_to_the_last_resort(bench: Benc
         saved, held = bench.save(stamp)
     loaded = bench.load(saved, held, trusted=True)
     assert (saved.key, stamp, stamp.tzinfo) == ("builtin.cloudpickle/1", loaded, loaded.tzinfo)
+
+
+def test_no_zone_is_read_from_a_file_that_a_record_names(bench: Bench, tmp_path: Path) -> None:
+    """Whoever wrote the ledger may name any file of this machine, which pandas takes for a zone as well."""
+    (tmp_path / "zone").write_bytes(b"TZif" + struct.pack(">16x6llbb4s", 0, 0, 0, 0, 1, 4, 0, 0, 0, b"UTC"))
+    file = f"dateutil/{tmp_path}/zone"
+    saved, held = bench.save(pd.Timestamp("2020", tz="Asia/Tokyo"))
+    forged = {name: data.replace(b"Asia/Tokyo", file.encode()) for name, data in held.items()}
+    with pytest.raises(MaterializerError, match="names the file of a time zone"):
+        bench.load(saved, forged)
+    with pytest.raises(MaterializerError, match="names the file of a time zone"):
+        decode_dtype(f"datetime64[ns, {file}]")
 
 
 def test_a_broken_file_is_an_error_of_ours(bench: Bench) -> None:
