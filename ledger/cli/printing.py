@@ -65,6 +65,7 @@ def print_table(columns: Mapping[str, str], shapes: Iterable[Shape]) -> None:
 
     On a terminal what has no room there is shortened or left out; elsewhere everything is printed.
     """
+    columns = {_writable(header): key for header, key in columns.items()}
     rows = [{key: _writable(_cell(key, shape[key]))[: _SHORT.get(key)] for key in columns.values()} for shape in shapes]
     if sys.stdout is not None and sys.stdout.isatty():
         _print_rich(columns, rows)
@@ -127,7 +128,7 @@ def _print_rich(columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -
     for key, size in zip(fitted.keys, fitted.widths, strict=True):
         is_wrapped = key in WRAPPED
         overflow: Literal["fold", "ellipsis", "crop"] = "fold" if is_wrapped else cut
-        table.add_column(headers[key], width=size, no_wrap=not is_wrapped, overflow=overflow)
+        table.add_column(Text(headers[key]), width=size, no_wrap=not is_wrapped, overflow=overflow)
     for row in fitted.rows:
         table.add_row(*map(Text, row))
     Console(width=fitted.width).print(table)

@@ -76,6 +76,13 @@ def test_a_key_whose_values_are_none_is_there(cli: Cli) -> None:
     assert listed.out.splitlines()[1].endswith("  -")
 
 
+def test_a_key_steers_no_terminal(cli: Cli) -> None:
+    """A key that cannot be printed, as a script may take it from a record, is escaped above its column too."""
+    save_artifact(1, "model", run_metadata={"\x1b[31mloss": 0.5})
+    header, row = cli("artifact", "version", "list", "--show", "\x1b[31mloss").out.splitlines()
+    assert ("\\x1b[31mloss", "0.5") == (header.split()[-1], row.split()[-1])
+
+
 def test_a_key_that_nothing_has_is_told(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     """A misspelt key is warned of, and its column is empty; without ``--show`` nothing more is printed."""
     save_artifact(1, "model", run_metadata={"loss": 0.5})

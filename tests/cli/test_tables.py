@@ -171,3 +171,10 @@ def test_subjects_of_commits_are_whole(full: Ledger) -> None:
     said = " ".join(line.split("Z  ")[-1].strip() for line in lines[1:])
     assert "run model_finetuning_pipeline: model_finetuner_step: save my_dataset@2" == said
     assert max(map(len, lines)) <= 80
+
+
+def test_headers_are_shown_as_they_are(full: Ledger) -> None:
+    """A key in brackets, as some call the parts of their data, heads its column and is no markup."""
+    full.log_metadata({"loss[/test]": 0.5}, "my_dataset")
+    header, *_ = on_terminal(200, "artifact", "version", "list", "my_dataset", "--show", "loss[/test]")
+    assert header.endswith("loss[/test]")
