@@ -69,9 +69,9 @@ def write_cache_limit(ledger_dir: Path, limit: int) -> None:
 
 
 def _with_cache_limit(text: str, limit: int) -> str:
-    """The settings with this limit, in place of its old line or in a new first one."""
+    """The settings with this limit, in place of the old one or in a new first line."""
     line = f"cache_limit = {limit}"
-    changed, count = re.subn(r"^cache_limit\s*=.*$", line, text, count=1, flags=re.MULTILINE)
+    changed, count = re.subn(r"^cache_limit\s*=\s*[\w+-]+", line, text, count=1, flags=re.MULTILINE)
     return changed if count else f"{line}\n{text}"
 
 

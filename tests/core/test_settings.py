@@ -41,6 +41,13 @@ def test_one_setting_changes_and_nothing_else(
     assert kept == [line for line in changed.splitlines() if not line.startswith("cache_limit")]
 
 
+def test_what_is_remarked_behind_the_limit_stays(tmp_path: Path) -> None:
+    """Only the number on its line is another one."""
+    (tmp_path / CONFIG_FILE).write_text("cache_limit = 5_000  # the disk is small\n")
+    write_cache_limit(tmp_path, 7)
+    assert "cache_limit = 7  # the disk is small\n" == (tmp_path / CONFIG_FILE).read_text()
+
+
 def test_of_many_changes_at_once_none_is_lost(tmp_path: Path) -> None:
     """Whoever changes the settings, or what is noted of stores, begins with what another one has just written."""
 
