@@ -58,22 +58,26 @@ def key_value(text: str) -> tuple[str, object]:
     import json
 
     try:
-        return key, json.loads(value, parse_float=_finite)
+        return key, json.loads(value, parse_float=_finite, object_pairs_hook=_dict_of)
     except (ValueError, RecursionError):
         return key, value
 
 
-def one_value_each(
-    context: click.Context, parameter: click.Parameter, pairs: Iterable[tuple[str, object]]
-) -> dict[str, object]:
-    """Metadata from its pairs; a key that is there twice is an error of usage, as one of its values would be lost."""
-    metadata: dict[str, object] = {}
+def one_value_each(_: click.Context, __: click.Parameter, pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """Metadata from its pairs, each key once."""
+    return _dict_of(pairs)
+
+
+def _dict_of(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """The pairs as a dict; a key that is there twice is an error of usage, as one of its values would be lost."""
+    found: dict[str, object] = {}
     for key, value in pairs:
-        if key in metadata:
-            message = f"the key {shown(key)} is given twice, as {shown(metadata[key])} and as {shown(value)}"
-            raise click.BadParameter(message, context, parameter)
-        metadata[key] = value
-    return metadata
+        if key in found:
+            raise click.BadParameter(
+                f"the key {shown(key)} is given twice, as {shown(found[key])} and as {shown(value)}"
+            )
+        found[key] = value
+    return found
 
 
 def _finite(text: str) -> float:

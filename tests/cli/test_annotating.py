@@ -78,6 +78,7 @@ def test_metadata_that_is_none_is_refused(cli: Cli, iris: dict[str, Any]) -> Non
         ["meta", "iris", "k=1", "k=2"],
         ["save", "data.csv", "--name", "iris", "--meta", "k=1", "--meta", "k=2"],
         ["artifact", "version", "list", "--meta", "k=1", "--meta", "k=2"],
+        ["meta", "iris", 'group={"k": 1, "k": 2}'],
     ],
 )
 def test_a_key_has_one_value(cli: Cli, iris: dict[str, Any], words: list[str]) -> None:
