@@ -20,7 +20,7 @@ _TAGGED_READ = 200
 
 def complete_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The names of artifacts."""
-    return _complete(context, lambda reader: [artifact.name for artifact in reader.artifacts()], incomplete)
+    return _complete(context, Reader.artifact_names, incomplete)
 
 
 def complete_version(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -25,6 +25,7 @@ from ledger.cli.errors import EXIT_CODES
 from ledger.cli.program import program, run
 from ledger.maintenance import GRACE_DAYS
 from tests.cli.conftest import Cli
+from tests.kit.git import git_says, unpack
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "ledger"]
@@ -490,6 +491,19 @@ def test_completion_knows_names(iris: dict[str, Any], workdir: Path) -> None:
     assert "plain,iris" == complete(words="ledger get ir")
     assert "" == complete(words="ledger log ro")
     assert "" == complete(words="ledger log i", LEDGER_DIR=str(workdir / "nowhere"))
+
+
+def test_completion_of_a_name_looks_at_no_version(iris: dict[str, Any]) -> None:
+    """That would take seconds for ten thousand artifacts; so one whose versions are lost is offered as well."""
+    git_dir = Ledger.open().git_dir
+    unpack(git_dir)
+    folders = git_says(git_dir, "ls-tree", "-r", "-d", "main", "artifacts/").splitlines()
+    tree = next(folder.split()[2] for folder in folders if folder.endswith("/iris"))
+    lost = git_dir / "objects" / tree[:2] / tree[2:]
+    data = lost.read_bytes()
+    lost.unlink()
+    assert "plain,iris" == complete(words="ledger artifact show i")
+    lost.write_bytes(data)
 
 
 def test_completion_knows_versions(iris: dict[str, Any]) -> None:
