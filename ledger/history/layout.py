@@ -190,6 +190,7 @@ def parse_event(entry: str) -> EventId | None:
     return EventId(id) if id != entry and is_uuid(id) else None
 
 
+@lru_cache(1 << 16)  # the error of a name that does not exist needs all names, and a program may ask for many such
 def parse_name(entry: str) -> Name | None:
     """The name of the artifact that a directory holds, or ``None`` for another entry."""
     return decode_name(entry)
