@@ -87,6 +87,7 @@ def version_shape(version: ArtifactVersion) -> Shape:
 
 def full_version_shape(version: ArtifactVersion) -> Shape:
     """A version by itself: everything that is known about it."""
+    producer = version.producer
     return {
         **version_shape(version),
         "save_type": version.save_type,
@@ -96,8 +97,8 @@ def full_version_shape(version: ArtifactVersion) -> Shape:
         "materializer": version.materializer,
         "trust_class": version.trust_class,
         "published": version.published,
-        "run": str(version.run.id) if version.run is not None else None,
-        "step": version.step.name if version.step is not None else None,
+        "run": producer.run if producer is not None else None,
+        "step": producer.step if producer is not None else None,
         "metadata": encode_values(version.metadata),
         "files": [file_shape(file) for file in version.files()],
         "visualizations": [{"path": path, "type": kind.value} for path, kind in version.visualizations.items()],

@@ -23,7 +23,7 @@ from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.notebook import as_fields
 from ledger.lookup.parts import Part, no_file, part_at
 from ledger.lookup.visualized import Visualized
-from ledger.records import Content, FileEntry, MetadataEntry, check_switches, number_of, parse_time
+from ledger.records import Content, FileEntry, MetadataEntry, Producer, check_switches, number_of, parse_time
 from ledger.wording import human_size, shown_with_type
 
 if TYPE_CHECKING:
@@ -153,16 +153,19 @@ class ArtifactVersion:
         return self._view.is_published(self._claim)
 
     @property
+    def producer(self) -> Producer | None:
+        """Which step of which run made the version, as its own record names them, or ``None`` outside pipelines."""
+        return self._facts.manifest.producer
+
+    @property
     def run(self) -> "PipelineRun | None":
         """The `PipelineRun` that made the version, or ``None`` outside pipelines."""
-        producer = self._facts.manifest.producer
-        return self._view.producer(producer)[0] if producer is not None else None
+        return self._view.producer(self.producer)[0] if self.producer is not None else None
 
     @property
     def step(self) -> "StepRun | None":
         """The `StepRun` that made the version, or ``None`` outside pipelines."""
-        producer = self._facts.manifest.producer
-        return self._view.producer(producer)[1] if producer is not None else None
+        return self._view.producer(self.producer)[1] if self.producer is not None else None
 
     @property
     def visualizations(self) -> dict[str, VisualizationType]:

@@ -10,7 +10,7 @@ import pytest
 from ledger import Ledger
 from ledger.cli.program import run
 from tests.cli.conftest import Cli
-from tests.kit.ledgers import forge
+from tests.kit.ledgers import forge, plant
 
 
 def test_artifacts_are_a_table(cli: Cli, iris: dict[str, Any]) -> None:
@@ -137,6 +137,15 @@ def test_an_artifact_is_listed_though_its_latest_record_is_damaged(
     assert [expected] == json.loads(printed.out)
     assert printed.err.startswith("Warning: iris@2 is listed without type and time, its record is damaged: ")
     assert 1 == len(printed.err.splitlines())
+
+
+def test_a_version_is_shown_though_its_run_is_damaged(cli: Cli, iris: dict[str, Any]) -> None:
+    """The version's own record names the run and the step, so that theirs need not be read."""
+    ledger, run_id = Ledger.open(), "019a5d0c-3a7e-7cc2-9d3f-1c0e6b8a4d21"
+    plant(ledger, {f"runs/2025-11-07/{run_id}/run.json": b"{}"})
+    label = forge(ledger, ledger.get("iris"), producer={"output": "iris", "run": run_id, "step": "load"})
+    shown = json.loads(cli("artifact", "version", "show", label, "--json").out)
+    assert (run_id, "load") == (shown["run"], shown["step"])
 
 
 def test_a_record_of_a_later_format_is_not_called_damaged(
