@@ -12,10 +12,23 @@ from ledger.core import CacheHit, Workspace
 from ledger.core.mapping import MappedCopies
 from ledger.core.saving import Request
 from ledger.history import Claim, VersionDraft
-from ledger.records import Content, Manifest
+from ledger.records import Content, Manifest, Producer
 from tests.kit.ledgers import run_python
 
-INNER = {CacheHit, Claim, Content, Manifest, MappedCopies, ObjectCache, Request, Stack, Store, VersionDraft, Workspace}
+INNER = {
+    CacheHit,
+    Claim,
+    Content,
+    Manifest,
+    MappedCopies,
+    ObjectCache,
+    Producer,
+    Request,
+    Stack,
+    Store,
+    VersionDraft,
+    Workspace,
+}
 """Parts of the program that handles are made of; no page tells users of them."""
 
 
