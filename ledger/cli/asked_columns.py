@@ -10,6 +10,8 @@ import click
 
 from ledger.cli.arguments import Decorated
 from ledger.cli.printing import Shape, print_list
+from ledger.cli.shapes import label_of
+from ledger.errors import FormatError, IntegrityError
 from ledger.lookup import ArtifactVersion, PipelineRun
 from ledger.notices import warn_user
 from ledger.records import encode_values
@@ -37,7 +39,7 @@ def values_of_version(version: ArtifactVersion, keys: Sequence[str]) -> Values:
         if version.run is not None:
             yield version.run.parameters
 
-    return _values(sources(), keys)
+    return _values(label_of(version), sources(), keys)
 
 
 def values_of_run(run: PipelineRun, keys: Sequence[str]) -> Values:
@@ -48,7 +50,7 @@ def values_of_run(run: PipelineRun, keys: Sequence[str]) -> Values:
         yield from (step.parameters for step in run.steps.values())
         yield from (version.metadata for version in run.artifact_versions)
 
-    return _values(sources(), keys)
+    return _values(f"run {run.id}", sources(), keys)
 
 
 def print_asked(
@@ -73,18 +75,24 @@ def _heading(key: str, columns: Mapping[str, str]) -> str:
     return f"{_VALUES}.{key}" if key in columns else key
 
 
-def _values(sources: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> Values:
-    """What the first source that has a key says under it, and no key that none has; without keys no source is read."""
+def _values(row: str, sources: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> Values:
+    """What the first source that has a key says under it, and no key that none has; without keys no source is read.
+
+    A damaged source costs its values and those of the sources behind it, with a warning that names the row.
+    """
     if not keys:
         return {}
     found: dict[str, Any] = {}
     missing = set(keys)
-    for source in sources:
-        said = _dotted(source)
-        found.update({key: said[key] for key in missing & said.keys()})
-        missing -= said.keys()
-        if not missing:
-            break
+    try:
+        for source in sources:
+            said = _dotted(source)
+            found.update({key: said[key] for key in missing & said.keys()})
+            missing -= said.keys()
+            if not missing:
+                break
+    except (FormatError, IntegrityError) as error:
+        warn_user(f"{row} is listed without {', '.join(map(shown, sorted(missing)))}: {error}")
     return found
 
 

@@ -1,13 +1,15 @@
 """Lists with columns of metadata and parameters."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import pytest
 
-from ledger import log_artifact_metadata, pipeline, save_artifact, step
+from ledger import Ledger, log_artifact_metadata, pipeline, save_artifact, step
 from ledger.cli.program import run
 from tests.cli.conftest import Cli
+from tests.kit.ledgers import forge, plant
 
 
 @step
@@ -81,6 +83,18 @@ def test_a_key_steers_no_terminal(cli: Cli) -> None:
     save_artifact(1, "model", run_metadata={"\x1b[31mloss": 0.5})
     header, row = cli("artifact", "version", "list", "--show", "\x1b[31mloss").out.splitlines()
     assert ("\\x1b[31mloss", "0.5") == (header.split()[-1], row.split()[-1])
+
+
+def test_damage_behind_a_row_costs_only_the_value(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A version stays in the list though the record of its run is damaged; a warning says what may be missing."""
+    save_artifact(1, "model", run_metadata={"loss": 0.5})
+    ledger, run_id = Ledger.open(), "019a5d0c-3a7e-7cc2-9d3f-1c0e6b8a4d21"
+    plant(ledger, {f"runs/2025-11-07/{run_id}/run.json": b"{}"})
+    label = forge(ledger, ledger.get("model"), producer={"output": "model", "run": run_id, "step": "train"})
+    assert 0 == run(("artifact", "version", "list", "--show", "rate", "--show", "loss", "--json"))
+    printed = capsys.readouterr()
+    assert [{"rate": None, "loss": 0.5}] * 2 == [version["shown"] for version in json.loads(printed.out)]
+    assert f"Warning: {label} is listed without 'rate': " in printed.err
 
 
 def test_a_key_that_nothing_has_is_told(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
