@@ -1,5 +1,8 @@
-"""The program in this process, with what it printed."""
+"""The program in this process, with what it printed, or in one of its own."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +11,16 @@ from typing import Any
 import pytest
 
 from ledger.cli.program import run
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = [sys.executable, "-m", "ledger"]
+
+
+def start(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own, in the working directory."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **options.pop("environment", {})}
+    options = {"capture_output": True, **options}
+    return subprocess.run([*PROGRAM, *words], text=True, check=False, env=environment, **options)
 
 
 @dataclass(frozen=True)

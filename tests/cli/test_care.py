@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from ledger import Ledger, errors
-from tests.cli.conftest import Cli
-from tests.cli.test_program import PROGRAM, ROOT, start
+from tests.cli.conftest import PROGRAM, ROOT, Cli, start
 from tests.kit.ledgers import damage, git
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from tests.cli.conftest import Cli
-from tests.cli.test_program import start
+from tests.cli.conftest import Cli, start
 from tests.kit.git import git_says, set_hook
 
 
