@@ -1,7 +1,7 @@
 """How records are kept: in a bare Git repository that only grows.
 
 A record (manifest, event, run) is a file in a commit's tree; its path says what it is about (`layout`). Publishing
-adds a commit and moves the branch to it by compare-and-swap (`history`); a sync merges two branches by pure rules
+adds a commit and moves the branch to it by compare-and-swap (`publishing`); a sync merges two branches by pure rules
 (`merging`). Writers leave many small packs, which are folded into few (`packing`).
 
 Two parts that few programs need have faces of their own, so that the others need not load them: `upkeep` and

@@ -18,7 +18,7 @@ LOCKING = ("/disk/locks.py", "/disk/holds.py", "/history/turns.py", "/history/fo
 """The files in which locks are taken."""
 
 CALLING = (
-    *("hold", "hold_store", "_hold_store", "_publish_alone", "_publish_in_turn", "_publish_holding"),
+    *("hold", "hold_store", "_hold_store", "publish_alone", "publish_in_turn", "_publish_holding"),
     *("enter_context", "_enter_context", "_push_cm_exit"),
 )
 """The functions between them and who publishes."""

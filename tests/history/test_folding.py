@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from ledger.disk import durability
+from ledger.disk import LockFile, durability
 from ledger.enums import Durability
-from ledger.history import History, folding, new_pack, old_packs, pack_writing, packing, staging
+from ledger.history import FOLD_LOCK, History, folding, new_pack, old_packs, pack_writing, packing, staging
 from ledger.history.entries import is_stored, read_head
 from ledger.history.folding import LONGEST_OWN_CHAIN
 from ledger.history.forms import ObjectId, object_id
@@ -178,7 +178,8 @@ def test_packs_that_gather_beside_a_large_fold_are_folded(history: History, monk
     """A few at a time, where all of them are more than is folded at once: the large fold may take long."""
     begun(history)
     plan = history.staging.plan_under_way()
-    with history._folds.hold():  # as `ledger pack` does, or a writer that was stopped
+    fold_lock = LockFile(history.git_dir.parent / FOLD_LOCK)
+    with fold_lock.hold(timeout=60):  # as `ledger pack` does, or a writer that was stopped
         saves(history, 4 * FOLD_AT)
     gathered = len(packs_of(history))
     monkeypatch.setattr(packing, "AT_ONCE", 10 * FOLD_AT)

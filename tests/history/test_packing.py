@@ -538,8 +538,8 @@ def test_a_pack_that_is_tried_again_is_kept_all_the_time(
             packs.append(write_pack(objects, contents))
             return packs[-1]
 
-        monkeypatch.setattr("ledger.history.history.move_branch", refuse)
-        monkeypatch.setattr("ledger.history.history.write_pack", write)
+        monkeypatch.setattr("ledger.history.publishing.move_branch", refuse)
+        monkeypatch.setattr("ledger.history.publishing.write_pack", write)
         publish(history, draft("iris"))
     assert packs[0] == packs[1]
     assert ["1"] == versions_of(again(history))

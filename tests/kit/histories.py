@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ledger.history import UNPLACED, Claim, EventDraft, History, VersionDraft
 from ledger.history.drafts import Publication
-from ledger.history.history import Decision, Published
+from ledger.history.publishing import Decision, Published, Publisher
 from ledger.ids import VersionId, new_uuid
 from ledger.records import VersionString, check_name, check_version, encode
 from tests.kit.git import git_says
@@ -20,18 +20,28 @@ AUTHOR = "Ada <ada@example.com>"
 NOW = dt.datetime(2026, 11, 23, 10, 0, 0, 123456, dt.UTC)
 
 
-class UnlockedHistory(History):
-    """A history whose writers leave the ledger's lock alone, so that the compare-and-swap alone keeps them apart."""
+class _UnlockedPublisher(Publisher):
+    """One that leaves the ledger's lock alone."""
 
-    def _publish_in_turn(self, publication: Publication) -> Published:
-        return self._publish_alone(lambda _: publication)
+    def publish_in_turn(self, publication: Publication) -> Published:
+        return self.publish_alone(lambda _: publication)
 
-    def _publish_alone(self, decide: Decision) -> Published:
+    def publish_alone(self, decide: Decision) -> Published:
         return self._publish(decide, [], holder_died=False)
 
     def _clear_dead_lock(self, **_: object) -> bool:
         """Nothing: without the ledger's lock, a lock on the branch may be a living writer's."""
         return True
+
+
+class UnlockedHistory(History):
+    """A history whose writers leave the ledger's lock alone, so that the compare-and-swap alone keeps them apart."""
+
+    def __init__(self, git_dir: Path, lock: Path, *, lock_timeout: float = 60.0) -> None:
+        super().__init__(git_dir, lock, lock_timeout=lock_timeout)
+        self._publisher = _UnlockedPublisher(
+            git_dir, lock, self.objects, self.staging, self._trees, timeout=lock_timeout
+        )
 
 
 def new_history(folder: Path) -> History:

@@ -1,0 +1,56 @@
+"""The tree of any commit of a history that is a ledger's, of a format that this program reads.
+
+The file ``ledger.json`` says so. All commits of a ledger have the same, so one of them is looked at.
+"""
+
+from pathlib import Path
+
+from ledger.errors import IntegrityError
+from ledger.history.forms import object_id
+from ledger.history.kinds import BLOB
+from ledger.history.layout import LEDGER_FILE
+from ledger.history.objects import Objects
+from ledger.history.repository import check_format
+from ledger.history.trees import CommittedTree
+from ledger.ids import CommitId
+from ledger.records import FORMAT, decode, encode
+
+MARKER = encode({"features": [], "format": FORMAT})
+"""What the file says in a ledger of this program's format."""
+
+_MARKER_ID = object_id(BLOB, MARKER)
+
+
+class CheckedTrees:
+    """The trees of the commits of one history, whose format is known. Threads may share it."""
+
+    def __init__(self, git_dir: Path, objects: Objects) -> None:
+        self._git_dir = git_dir
+        self._objects = objects
+        self._is_known = False
+
+    def of(self, commit: CommitId) -> CommittedTree:
+        """The tree of a commit; raises as `refuse_other_format`."""
+        tree = CommittedTree(self._objects, self._objects.commit(commit).tree)
+        if not self._is_known:
+            self._check(tree)
+            self._is_known = True
+        return tree
+
+    def refuse_other_format(self, commit: CommitId) -> None:
+        """Raise `UnsupportedFormatError` for a commit of a ledger of another format.
+
+        Raises `IntegrityError` for one of no ledger.
+        """
+        self.of(commit)
+
+    def _check(self, tree: CommittedTree) -> None:
+        where = f"{self._git_dir}: {LEDGER_FILE[0]}"
+        entry = tree.find(LEDGER_FILE)
+        if entry is None:
+            raise IntegrityError(f"{where} is missing: this is not a ledger's history", where=str(self._git_dir))
+        # The id alone tells what the file holds. As the oldest object it would be sought in every pack, if it were
+        # read.
+        if entry.id != _MARKER_ID:
+            marker = decode(tree.read(LEDGER_FILE) or b"", dict[str, object], where=where)
+            check_format(marker.get("format"), marker.get("features"), where)
