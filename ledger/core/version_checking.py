@@ -185,6 +185,8 @@ class VersionCheck:
                 self._found.add(Problem(kind="missing", label=claim.label, message=message, versions=(claim.label,)))
                 return True  # the table that lists its files is still to be checked
         except LedgerError as error:
+            if self._needs_of(content).fault is not None:
+                return True  # the table that lists its files is at fault, which is noted with what the content needs
             self._found.note_error(claim.label, error)
             return False
         self._whole.add(content)

@@ -31,6 +31,7 @@ from tests.kit.ledgers import (
     objects_of,
     store_of,
     values_of,
+    write_files,
 )
 from tests.kit.maintaining import repair
 from tests.maintenance.corruption import Sound
@@ -60,6 +61,17 @@ def test_objects_of_the_store_come_back(kept: Ledger, kind: str, how: Callable[[
     assert not kept.verify().ok
     assert repair(kept, str(kept.path.parent / source)).report.ok
     assert (before, expected) == (files_below(store_of(kept)), values_of(kept))
+
+
+@pytest.mark.parametrize("how", [damage, Path.unlink], ids=["damaged", "missing"])
+def test_the_list_of_registered_files_comes_back(ledger: Ledger, how: Callable[[Path], None]) -> None:
+    """The table that lists very many of them is the ledger's own, and a copy mends it."""
+    folder = write_files(store_of(ledger) / "raw", {f"{number}.txt": b"raw" for number in range(65)})
+    raw = ledger.register(folder, "raw")
+    shutil.copytree(ledger.path, ledger.path.parent / "copy")
+    how(objects_of(ledger, "tables")[0])
+    assert repair(ledger).report.ok
+    assert folder == raw.load()
 
 
 @pytest.mark.parametrize("about", LIES)
