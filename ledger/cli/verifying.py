@@ -1,6 +1,6 @@
 """The command that checks a ledger, all of it or a part at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -96,14 +96,16 @@ def problem_shape(problem: "Problem") -> Shape:
     }
 
 
-def print_problems(problems: Iterable["Problem"]) -> None:
-    """Print problems as a table, and what helps against one that no copy mends."""
+def print_problems(problems: Sequence["Problem"]) -> None:
+    """Print problems as a table, and what helps against those that no copy mends."""
     shapes = [
         {**problem_shape(problem), "message": problem.message + _touched(problem.versions)} for problem in problems
     ]
     print_table(_PROBLEM_COLUMNS, shapes)
     if any(shape["version"] == BRANCH for shape in shapes):
         print_line(f"which commit {BRANCH} was at only you can say: `ledger status` tells how it is put back")
+    for hint in dict.fromkeys(problem.hint for problem in problems if problem.hint):
+        print_line(hint)
 
 
 def _touched(versions: Sequence[str]) -> str:
@@ -133,7 +135,10 @@ def _print(session: Session, report: "Report") -> None:
         return
     if problems:
         print_problems(report.problems)
-        print_line("`ledger repair --from SOURCE` fetches good copies, as from a backup, a clone or a remote's store")
+        if not all(problem.hint for problem in report.problems):
+            print_line(
+                "`ledger repair --from SOURCE` fetches good copies, as from a backup, a clone or a remote's store"
+            )
     if report.orphans:
         print_line(f"{counted(len(report.orphans), 'object')} of the store that no version needs")
     part = "" if report.is_whole else ", a part of all"

@@ -11,13 +11,17 @@ from ledger.enums import FaultKind
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong, and the versions it touches: ``label`` is the first, or what is touched otherwise."""
+    """One thing that is wrong, and the versions it touches: ``label`` is the first, or what is touched otherwise.
+
+    ``hint`` says what helps where no repair does: with registered data, which is the user's own.
+    """
 
     kind: FaultKind
     label: str
     message: str
     object: str = ""
     versions: tuple[str, ...] = ()
+    hint: str = ""
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):

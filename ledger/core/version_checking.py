@@ -6,6 +6,7 @@ Objects that the store has listed are read by themselves, not here: many version
 from collections.abc import Iterable, Mapping
 
 from ledger.blobs import (
+    CHANGED_IN_PLACE,
     Checked,
     Fault,
     Needs,
@@ -24,11 +25,13 @@ from ledger.core.findings import Findings
 from ledger.core.links import check_links
 from ledger.core.reports import Problem
 from ledger.core.workspace import Workspace
+from ledger.enums import FaultKind
 from ledger.errors import FormatError, IntegrityError, LedgerError
 from ledger.history import Claim, Snapshot
 from ledger.history.upkeep import check_artifact
 from ledger.ids import bytes_of, undashed
 from ledger.records import Content, Name
+from ledger.system_errors import raise_if_inconclusive
 
 _TOGETHER = 256  # objects, of which a distant store is asked about many at a time
 
@@ -182,12 +185,17 @@ class VersionCheck:
                 check_linked(store, content, label=claim.label)
             elif not is_present(store, content):
                 message = f"its files ({content.linked}) are not in {store.url}"
-                self._found.add(Problem(kind="missing", label=claim.label, message=message, versions=(claim.label,)))
+                self._found.add(_registered_problem("missing", claim, message))
                 return True  # the table that lists its files is still to be checked
         except LedgerError as error:
             if self._needs_of(content).fault is not None:
                 return True  # the table that lists its files is at fault, which is noted with what the content needs
-            self._found.note_error(claim.label, error)
+            raise_if_inconclusive(error)
+            self._found.add(_registered_problem("corrupt", claim, str(error)))
             return False
         self._whole.add(content)
         return True
+
+
+def _registered_problem(kind: FaultKind, claim: Claim, message: str) -> Problem:
+    return Problem(kind=kind, label=claim.label, message=message, versions=(claim.label,), hint=CHANGED_IN_PLACE)

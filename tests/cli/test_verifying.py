@@ -12,7 +12,7 @@ from ledger import Ledger
 from ledger.history import BRANCH
 from tests.cli.conftest import Cli
 from tests.cli.test_care import on_a_terminal
-from tests.kit.ledgers import damage, grow_old, objects_of, waste
+from tests.kit.ledgers import damage, grow_old, objects_of, store_of, waste
 
 # Bytes that no version names are made by transactions that nobody commits.
 pytestmark = pytest.mark.filterwarnings("ignore:a transaction with .* was never committed")
@@ -89,6 +89,21 @@ def test_a_check_that_found_something_says_what_helps(cli: Cli, iris: dict[str, 
     assert told not in cli("verify").out
     damage(chunk_of(Ledger.open()))
     assert told in cli("verify", code=5).out
+
+
+@pytest.mark.parametrize("words", [["verify"], ["verify", "--quick"], ["repair", "--from", "copy"]])
+def test_who_has_changed_registered_data_is_told_what_helps(cli: Cli, iris: dict[str, Any], words: list[str]) -> None:
+    """No copy mends it: it is put back or registered again, and a repair is named only for other problems."""
+    ledger = Ledger.open()
+    shutil.copytree(ledger.path, "copy")
+    raw = store_of(ledger) / "raw.csv"
+    raw.write_text("a,b\n")
+    ledger.register(raw, "raw")
+    raw.unlink()
+    shown = cli(*words, code=5).out
+    assert (True, False) == ("\nregistered data was changed in place; put it back, or " in shown, "repair --" in shown)
+    chunk_of(ledger).unlink()
+    assert "fetches good copies" in cli("verify", code=5).out
 
 
 @pytest.mark.parametrize("words", [["verify"], ["repair", "--from", "copy"]])
