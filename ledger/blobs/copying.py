@@ -177,9 +177,6 @@ class Copier:
             return
         index = load_index(source, pack, label=label)
         staged = stage(target)
-        if staged is None:
-            target.put(key, list(_checked_parts(source, index, label)))
-            return
         try:
             start = 0
             for part in _checked_parts(source, index, label):

@@ -155,8 +155,8 @@ class FallbackStore:
         if store is not None:
             settle(store, key)
 
-    def stage(self) -> StagedObject | None:
-        """A new object of the own store, ``None`` where that takes only whole ones."""
+    def stage(self) -> StagedObject:
+        """A new object of the own store."""
         return stage(self._own)
 
     def forget(self, key: str) -> None:

@@ -3,8 +3,7 @@
 Owns when a pack is full and how it gets to the store. The packs of a large content are written while they fill,
 straight from the memory that its chunks were cut in, so that no pack is ever held as a whole; each is made durable
 while the next one fills. Those for a distant store wait on this machine's disk (`ledger.blobs.spooled`), and two are
-under way while the next fills. Packs are put from memory only into a store that takes nothing but whole objects, and
-where a content is not large and has one pack.
+under way while the next fills. A content that is not large has one pack, which is put from memory.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,12 +20,11 @@ from ledger.ids import Digest
 class PackWriter:
     """Collects the chunks of a content in packs; for the thread that places them, in order.
 
-    ``is_large`` says that there is more to come than may wait in memory.
+    ``is_large`` says that there is more to come than may wait in memory; otherwise it all fits into one pack.
     """
 
     def __init__(self, store: Store, *, is_large: bool) -> None:
         self._store = store
-        self._is_large = is_large
         self._pack = PackBuilder()
         self._staged = stage(store) if is_large else None
         self._writing: Workers[None] = Workers()
@@ -41,10 +39,10 @@ class PackWriter:
 
     def add(self, digest: Digest, plain_size: int, stored: bytes | memoryview) -> tuple[int, int]:
         """Take a stored chunk, whose memory is needed until the next `write` is done; its pack and its number there."""
-        if not self._pack.has_room(len(stored)):
-            self._complete_pack()
         if self._staged is None:
             stored = bytes(stored)
+        elif not self._pack.has_room(len(stored)):
+            self._complete_pack(self._staged)
         return len(self.names), self._pack.add(digest, plain_size, stored)
 
     def write(self, when_done: Callable[[], None]) -> None:
@@ -57,12 +55,12 @@ class PackWriter:
 
     def finish(self) -> Sequence[str]:
         """Make everything durable; the names of all packs."""
-        if len(self._pack) and not self._is_large:
+        if len(self._pack) and self._staged is not None:
+            self._complete_pack(self._staged)
+        elif len(self._pack):
             name, parts = self._pack.build()
             self._store.put(pack_key(name), [bytes(part) for part in parts])
             self.names.append(name)
-        elif len(self._pack):
-            self._complete_pack()
         _wait(self._publishing)
         return self.names
 
@@ -73,21 +71,17 @@ class PackWriter:
         if self._staged is not None:
             self._staged.drop()
 
-    def _complete_pack(self) -> None:
+    def _complete_pack(self, staged: StagedObject) -> None:
         """Publish the pack in the background, once it is written and few enough others are under way."""
         start, name, parts = self._pack.drained_size, *self._pack.build()
-        if self._staged is not None:
-            self._write(partial(self._staged.write_at, start, parts))
-            _wait(self._writing)
-            publish = partial(self._staged.publish, pack_key(name))
-        else:
-            publish = partial(self._store.put, pack_key(name), [bytes(part) for part in parts])
+        self._write(partial(staged.write_at, start, parts))
+        _wait(self._writing)
         while len(self._publishing) >= puts_at_once(self._store):
             self._publishing.take()
-        self._publishing.give(publish)
+        self._publishing.give(partial(staged.publish, pack_key(name)))
         self.names.append(name)
         self._pack = PackBuilder()
-        self._staged = stage(self._store) if self._staged is not None else None
+        self._staged = stage(self._store)
 
     def _write(self, work: Callable[[], None]) -> None:
         if self._writing.is_full:

@@ -45,12 +45,10 @@ class SpooledObject:
             self.drop()
 
 
-def stage(store: Store) -> StagedObject | None:
-    """A new object without a key, for a store that takes one in parts or from a file; ``None`` for any other."""
-    begin: Callable[[], StagedObject | None] | None = getattr(store, "stage", None)
-    if begin is not None:
-        return begin()
-    return SpooledObject(store) if hasattr(store, "put_file") else None
+def stage(store: Store) -> StagedObject:
+    """A new object without a key, which a store without a ``stage`` of its own is given when it is whole."""
+    begin: Callable[[], StagedObject] | None = getattr(store, "stage", None)
+    return begin() if begin is not None else SpooledObject(store)
 
 
 def put_file(store: Store, key: str, file: BinaryIO) -> None:
