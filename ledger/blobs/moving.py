@@ -1,6 +1,6 @@
 """Chunks that are moved into new packs, and the runs of a table that names them there."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from ledger.blobs.layout import pack_key, parse_key
@@ -8,7 +8,7 @@ from ledger.blobs.needs import Stretch
 from ledger.blobs.packs import PackBuilder, PackedChunk, PackIndex, load_index, read_chunks
 from ledger.blobs.sought import THE_STORE
 from ledger.blobs.store import Store, checked_reading
-from ledger.blobs.tables import Run
+from ledger.blobs.tables import Run, extend_runs
 
 Moves = Mapping[PackedChunk, PackedChunk]
 """Where chunks were, and where they are now."""
@@ -45,7 +45,11 @@ def packs_in(places: Moves) -> set[str]:
 
 def moved_runs(runs: Sequence[Run], places: Moves) -> tuple[Run, ...]:
     """The runs that name the same chunks where they are now."""
-    return tuple(_joined(_moved(runs, places)))
+    moved: list[Run] = []
+    for pack, first, count in runs:
+        for chunk in (PackedChunk(pack, number) for number in range(first, first + count)):
+            extend_runs(moved, *places.get(chunk, chunk))
+    return tuple(moved)
 
 
 def numbers_in(index: PackIndex, stretches: Iterable[Stretch]) -> list[int]:
@@ -59,26 +63,6 @@ def pack_of(key: str) -> str:
     kind, name = parse_key(key) or ("", "")
     assert kind == "packs", f"{key} is no pack"
     return name
-
-
-def _moved(runs: Sequence[Run], places: Moves) -> Iterator[PackedChunk]:
-    for pack, first, count in runs:
-        chunks = (PackedChunk(pack, number) for number in range(first, first + count))
-        yield from (places.get(chunk, chunk) for chunk in chunks)
-
-
-def _joined(chunks: Iterator[PackedChunk]) -> Iterator[Run]:
-    """Chunks as runs: those that follow each other in one pack together."""
-    run: Run | None = None
-    for pack, number in chunks:
-        if run is not None and (run[0], run[1] + run[2]) == (pack, number):
-            run = (pack, run[1], run[2] + 1)
-            continue
-        if run is not None:
-            yield run
-        run = (pack, number, 1)
-    if run is not None:
-        yield run
 
 
 def _put(store: Store, builder: PackBuilder, waiting: Mapping[PackedChunk, int]) -> dict[PackedChunk, PackedChunk]:

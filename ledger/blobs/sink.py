@@ -25,7 +25,7 @@ from ledger.blobs.packs import MOST_CHUNKS, PackedChunk
 from ledger.blobs.reader import is_present
 from ledger.blobs.store import Store, fresh, settle
 from ledger.blobs.stream import ChunkStream
-from ledger.blobs.tables import Run, Table, load_table, put_table
+from ledger.blobs.tables import Run, Table, extend_runs, load_table, put_table
 from ledger.blobs.workers import Workers
 from ledger.errors import FormatError, IntegrityError, StorageError, StoreAccessError, StoreUnavailableError
 from ledger.ids import Digest, bytes_of, digest_of
@@ -143,7 +143,7 @@ class ChunkSink:
             if len(self._segment) == SEGMENT_CHUNKS:
                 self._segments.append(segment_digest(self._segment))
                 self._segment.clear()
-            self._extend_runs(*self._place_of(packs, chunk))
+            extend_runs(self._runs, *self._place_of(packs, chunk))
         packs.write(partial(self._give_back, memory))
 
     def _place_of(self, packs: PackWriter, chunk: _Prepared) -> tuple[str | int, int]:
@@ -194,11 +194,3 @@ class ChunkSink:
                 warn_user(f"an equal content cannot be relied on and is written again: {error}")
             return False
         return True
-
-    def _extend_runs(self, pack: str | int, number: int) -> None:
-        if self._runs:
-            last, first, count = self._runs[-1]
-            if last == pack and first + count == number:
-                self._runs[-1] = (last, first, count + 1)
-                return
-        self._runs.append((pack, number, 1))

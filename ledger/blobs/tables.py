@@ -6,7 +6,7 @@ manifest contradicts a sound table, the manifest is wrong: other manifests may n
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -31,6 +31,8 @@ from ledger.records import (
 
 Run = tuple[str, int, int]
 """Pack, number of the first chunk in it, count: consecutive chunks of one pack."""
+
+_Pack = TypeVar("_Pack", bound=str | int)
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +124,15 @@ def load_runs(store: Store, content: Content, *, label: str) -> tuple[Run, ...]:
 def table_sought(store: Store, digest: Digest, label: str) -> Sought:
     """What errors say of the table of a content."""
     return Sought(label, "table", digest, store, table_key(digest))
+
+
+def extend_runs(runs: list[tuple[_Pack, int, int]], pack: _Pack, number: int) -> None:
+    """Add the next chunk of a stream to its runs: to the last one, if the chunk follows it in the same pack."""
+    last, first, count = runs[-1] if runs else (None, 0, 0)
+    if (pack, number) == (last, first + count):
+        runs[-1] = (pack, first, count + 1)
+    else:
+        runs.append((pack, number, 1))
 
 
 def put_runs(store: Store, content: Content, runs: Sequence[Run]) -> None:
