@@ -51,10 +51,8 @@ from ledger.records import (
     Producer,
     check_given_tags,
     check_tags,
-    decode_values,
     encode,
-    encode_values,
-    merge,
+    merge_encoded,
 )
 from ledger.wording import shown, shown_with_type
 
@@ -179,8 +177,7 @@ class Transaction:
         if isinstance(target, PendingVersion):
             with self._lock:
                 self._refuse_late()
-                together = encode_values(merge(decode_values(target.manifest.metadata), values))
-                target.change(metadata=together)
+                target.change(metadata=merge_encoded(target.manifest.metadata, values))
         elif values:
             self._add_event(metadata_draft(self._workspace, target, values))
 

@@ -16,7 +16,7 @@ from ledger.records.content import (
     segments_of,
 )
 from ledger.records.logged import MetadataEntry, raw_value
-from ledger.records.metadata import decode_values, encode_values, merge, normalise, normalise_given
+from ledger.records.metadata import decode_values, encode_values, merge, merge_encoded, normalise, normalise_given
 from ledger.records.names import (
     MAX_NUMBER,
     NAME_LIMIT,
@@ -121,6 +121,7 @@ __all__ = [
     "format_time",
     "linked_digest",
     "merge",
+    "merge_encoded",
     "normalise",
     "normalise_given",
     "number_of",

@@ -27,6 +27,8 @@ _LEVELS = DEPTH_LIMIT - 8  # a record wraps its metadata into levels of its own
 _BEYOND_DIGITS = 10**INTEGER_DIGITS
 _LARGE = re.compile(rf"-?[1-9][0-9]{{0,{INTEGER_DIGITS - 1}}}")
 
+_VALUE_TAGS = ("$float", "$int")  # keys of what stands for a number; those of a group begin with no single "$"
+
 _VALUES = "values are str, int, float, bool, None, lists and dicts of these; save anything else as an artifact"
 _TO_LIST = "write its .tolist() if it is small, or save it as an artifact"
 _RENAME = "name the value in 1 to 255 characters"
@@ -59,10 +61,23 @@ def merge(earlier: Mapping[str, Value], later: Mapping[str, Value]) -> dict[str,
     return merged
 
 
+def merge_encoded(earlier: Mapping[str, Value], later: Mapping[str, Value]) -> dict[str, Value]:
+    """What a record holds together with later metadata, merged and encoded: only what this touches is worked on."""
+    merged = dict(earlier)
+    for name, value in later.items():
+        key = _encode_key(name)
+        before = merged.get(key)
+        if isinstance(value, dict) and isinstance(before, dict) and before.keys().isdisjoint(_VALUE_TAGS):
+            merged[key] = merge_encoded(before, value)
+        else:
+            merged[key] = encode_values(value)
+    return merged
+
+
 def encode_values(value: Value) -> Value:
     """A normalised value as what a record holds."""
     if isinstance(value, dict):
-        return {f"${key}" if key.startswith("$") else key: encode_values(child) for key, child in value.items()}
+        return {_encode_key(key): encode_values(child) for key, child in value.items()}
     if isinstance(value, list):
         return [encode_values(child) for child in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -100,6 +115,10 @@ def _large_integer(text: str) -> int:
     if -INTEGER_LIMIT <= number <= INTEGER_LIMIT:
         raise ValueError(f"integer {text} encoded as a large one in metadata")
     return number
+
+
+def _encode_key(key: str) -> str:
+    return f"${key}" if key.startswith("$") else key
 
 
 def _decode_key(key: str) -> str:

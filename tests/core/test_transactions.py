@@ -12,6 +12,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.blobs import LocalStore, alone_with
+from ledger.core import PendingVersion, Transaction
 from ledger.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -312,6 +313,31 @@ def test_metadata_of_a_pending_version_merges_as_values(ledger: Ledger) -> None:
         pending = transaction.save(1, "one", run_metadata={"a": float("nan"), "b": 10**30})
         transaction.log_metadata({"a": {"x": 1}, "b": {"y": 2}}, pending)
     assert {"a": {"x": 1}, "b": {"y": 2}} == {key: ledger.get("one").metadata[key] for key in "ab"}
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["alone", "in-a-group"])
+def test_logging_a_value_looks_at_no_other(ledger: Ledger, *, group: bool) -> None:
+    """However much was logged on a version of the transaction before, one more value costs as many steps."""
+
+    def steps_of(transaction: Transaction, pending: PendingVersion, key: str) -> int:
+        steps = 0
+
+        def count(*_: object) -> None:
+            nonlocal steps
+            steps += 1
+
+        values = {"metrics": {key: 1}} if group else {key: 1}
+        sys.setprofile(count)
+        try:
+            transaction.log_metadata(values, pending)
+        finally:
+            sys.setprofile(None)
+        return steps
+
+    with ledger.transaction() as transaction:
+        pending = transaction.save(1, "one")
+        steps = [steps_of(transaction, pending, f"key {number}") for number in range(50)]
+    assert steps[2] == steps[-1]
 
 
 def test_threads_may_share_a_transaction(ledger: Ledger, fast_switches: None) -> None:

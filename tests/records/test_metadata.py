@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import MetadataError
-from ledger.records import decode, decode_values, encode, encode_values, merge, normalise
+from ledger.records import decode, decode_values, encode, encode_values, merge, merge_encoded, normalise
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8) | st.sampled_from(
     ["$", "$$", "$float", "$int", "$$float", "a.b"]
@@ -322,6 +322,12 @@ def test_the_later_leaf_wins(earlier: dict[str, Any], later: dict[str, Any]) -> 
             assert show(value) == show(merged[key])
         elif isinstance(earlier.get(key), dict):
             assert show(merge(earlier[key], value)) == show(merged[key])
+
+
+@given(METADATA, METADATA)
+def test_what_a_record_holds_merges_as_the_values_do(earlier: dict[str, Any], later: dict[str, Any]) -> None:
+    """Encoded first and merged then, or the other way round: the record holds the same."""
+    assert encode(encode_values(merge(earlier, later))) == encode(merge_encoded(encode_values(earlier), later))
 
 
 @given(METADATA)
