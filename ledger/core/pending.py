@@ -1,7 +1,7 @@
 """Versions on their way: what a transaction has stored and will publish when it ends.
 
-Owns that they stand in the order of their ids, and that no name and version is taken twice. Gives out no numbers: they
-come with the commit (`history.placing`).
+Owns that they stand in the order of their ids, that no name and version is taken twice, and that no two names differ
+only in case. Gives out no numbers: they come with the commit (`history.placing`).
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from uuid import UUID
 import msgspec
 
 from ledger.core.saving import Request, draft_of
-from ledger.errors import ArgumentError, VersionExistsError
+from ledger.errors import ArgumentError, NameCollisionError, VersionExistsError
 from ledger.history import VersionDraft
 from ledger.ids import VersionId, new_uuid
 from ledger.lookup import ArtifactVersion, split_label
-from ledger.records import Manifest
+from ledger.records import Manifest, Name
 
 
 class PendingVersion(msgspec.Struct, eq=False):
@@ -76,6 +76,8 @@ class PendingVersions:
         self._by_id: dict[str, PendingVersion] = {}
         self._by_label: dict[tuple[str, str | None], PendingVersion] = {}
         """By name and the version asked for; the last of each name stands under that name and no version."""
+        self._names: dict[str, Name] = {}
+        """By their lower case."""
 
     def __iter__(self) -> Iterator[PendingVersion]:
         return iter(self._versions)
@@ -97,10 +99,22 @@ class PendingVersions:
         self._versions.append(pending)
         self._by_id[pending.claim_id] = pending
         self._by_label |= {(request.name, request.version): pending, (request.name, None): pending}
+        self._names[request.name.lower()] = request.name
         return pending
 
     def refuse_twice(self, request: Request) -> None:
-        """Raise `VersionExistsError` where one of these has asked for the same name and version."""
+        """Raise `VersionExistsError` where one of these has asked for the same name and version.
+
+        Raises `NameCollisionError` where the name of one differs only in case.
+        """
+        other = self._names.get(request.name.lower(), request.name)
+        if other != request.name:
+            raise NameCollisionError(
+                f"artifact name {request.name!r} differs only in case from {other!r}, which is in this transaction",
+                hint=f"save to {other!r}, or choose a name that differs in more than case",
+                name=request.name,
+                existing=other,
+            )
         if request.version is not None and (request.name, request.version) in self._by_label:
             raise VersionExistsError(
                 f"version {request.version!r} of artifact {request.name!r} is in this transaction already",

@@ -316,7 +316,7 @@ class Transaction:
         refuse_collision(request.name, self._snapshot)
         if request.version is not None:
             refuse_existing(request.name, request.version, self._snapshot)
-            self._pending.refuse_twice(request)
+        self._pending.refuse_twice(request)
 
     def _target(self, on: Target, version: str | int | None) -> PendingVersion | Claim:
         """The version that is meant: one that this transaction will publish, or the claim of a published one."""
