@@ -54,6 +54,7 @@ def encode_labels(labels: "pd.Index[Any]") -> Json:
     held: dict[str, Json] = {"dtype": _encode_own_dtype(labels), "name": name}
     if isinstance(labels, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex)):
         return held | {"counts": labels.asi8.tolist(), "frequency": encode_frequency(labels)}
+    _refuse_nanoseconds(labels)
     return held | {"values": encode_plain(labels.tolist())}
 
 
@@ -104,6 +105,22 @@ def _encode_own_dtype(labels: "pd.Index[Any]") -> Json:
             dtype=str(labels.dtype),
         )
     return held
+
+
+def _refuse_nanoseconds(labels: "pd.Index[Any]") -> None:
+    """Raise `MaterializerError` for Arrow's times of day to the nanosecond: as plain values they have microseconds."""
+    if str(labels.dtype) != "time64[ns][pyarrow]":
+        return
+    import pyarrow as pa
+
+    try:
+        pa.array(labels).cast(pa.time64("us"))
+    except pa.ArrowInvalid as error:
+        raise MaterializerError(
+            f"labels or categories of the dtype {labels.dtype} can only be kept to the microsecond: {error}",
+            hint="round them to microseconds, or keep them in a column or as the index of the rows",
+            dtype=str(labels.dtype),
+        ) from error
 
 
 def _decode_levels(held: Json) -> "pd.Index[Any]":

@@ -3,6 +3,7 @@
 import struct
 import zoneinfo
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,3 +52,20 @@ def test_no_zone_is_read_from_a_file_that_a_record_names(bench: Bench, tmp_path:
         bench.load(saved, forged)
     with pytest.raises(MaterializerError, match="names the file of a time zone"):
         decode_dtype(f"datetime64[ns, {file}]")
+
+
+def test_labels_that_are_times_of_day_lose_no_nanosecond(bench: Bench) -> None:
+    """As plain values they have whole microseconds: labels with more are refused, where rows keep them."""
+    pa = pytest.importorskip("pyarrow")
+
+    def times(nanoseconds: int) -> Any:
+        counts = pa.array([nanoseconds, 5000], "int64").cast(pa.time64("ns"))
+        return pd.Index(pd.array(counts, dtype=pd.ArrowDtype(counts.type)))
+
+    labelled = pd.DataFrame([[1, 2]], columns=times(2000))
+    pd.testing.assert_frame_equal(labelled, bench.round_trip(labelled))
+    for value in (pd.DataFrame([[1, 2]], columns=times(2001)), pd.Series(pd.Categorical(times(2001)))):
+        with pytest.raises(MaterializerError, match="kept to the microsecond"):
+            bench.save(value)
+    rows = pd.Series([1, 2], index=times(2001))
+    pd.testing.assert_series_equal(rows, bench.round_trip(rows))
