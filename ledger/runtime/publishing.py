@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from ledger.core import Transaction
 from ledger.errors import RunNotFoundError
 from ledger.history import run_file, step_file
-from ledger.records import Name
+from ledger.records import Name, Status, StepRecord
 from ledger.runtime.notes import noted, told_failure
 from ledger.runtime.run_state import Run, end_record, run_record, step_record
 
@@ -22,17 +22,26 @@ def transaction_of(run: Run, what: str) -> Iterator[Transaction]:
     subject = f"run {run.graph.pipeline}: {what}"
     transaction = run.ledger.transaction(subject=subject)
     if not run.has_begun:
-        transaction.add_record(
-            run_file(run.id, "run"), run_record(run, run.project.read()), trailers=(f"Run: {run.id}",)
-        )
-    for path, record in run.unpublished:
-        transaction.add_record(path, record)
+        beginning = run_record(run, run.project.read())
+        transaction.add_record(run_file(run.id, "run"), beginning, trailers=_trailers_of(run.id))
+    for record in run.unpublished:
+        add_step(transaction, record)
     with transaction:
         yield transaction
         with noted(f"while {subject!r} was published"):
             transaction.commit()
     run.has_begun = True
     run.unpublished = []
+
+
+def add_step(transaction: Transaction, record: StepRecord) -> None:
+    """Publish the record of a step with the rest of a transaction."""
+    transaction.add_record(step_file(record.run, Name(record.name)), record, trailers=_trailers_of(record.run))
+
+
+def add_end(transaction: Transaction, run: Run, status: Status) -> None:
+    """Publish with the rest of a transaction that a run has ended."""
+    transaction.add_record(run_file(run.id, "end"), end_record(run, status), trailers=_trailers_of(run.id))
 
 
 def publish_waiting(run: Run) -> None:
@@ -47,7 +56,7 @@ def publish_rest(run: Run) -> None:
     if run.has_begun and not run.unpublished:
         return
     with transaction_of(run, "cached" if run.plan else "no steps") as transaction:
-        transaction.add_record(run_file(run.id, "end"), end_record(run, "completed"), trailers=(f"Run: {run.id}",))
+        add_end(transaction, run, "completed")
 
 
 def record_failure(run: Run, failure: BaseException) -> None:
@@ -68,9 +77,8 @@ def _publish_failure(run: Run, failure: BaseException, recorded: set[str]) -> No
     with transaction_of(run, f"{attempt.planned.name} failed" if attempt is not None else "failed") as transaction:
         if attempt is not None and attempt.planned.name not in recorded:
             attempt.error = told_failure(failure)
-            failed = step_record(run, attempt, "failed", ())
-            transaction.add_record(step_file(run.id, Name(attempt.planned.name)), failed)
-        transaction.add_record(run_file(run.id, "end"), end_record(run, "failed"), trailers=(f"Run: {run.id}",))
+            add_step(transaction, step_record(run, attempt, "failed", ()))
+        add_end(transaction, run, "failed")
 
 
 def _published_so_far(run: Run) -> tuple[set[str], bool]:
@@ -82,5 +90,10 @@ def _published_so_far(run: Run) -> tuple[set[str], bool]:
     if not found.is_recorded:
         return set(), False
     run.has_begun = True
-    run.unpublished = [(path, record) for path, record in run.unpublished if record.name not in found.steps]
+    run.unpublished = [record for record in run.unpublished if record.name not in found.steps]
     return set(found.steps), found.ended_at is not None
+
+
+def _trailers_of(run: str) -> tuple[str, ...]:
+    """The trailers that name a run; a commit has each only once, however many of its records say it."""
+    return (f"Run: {run}",)

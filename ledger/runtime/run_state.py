@@ -59,7 +59,7 @@ class Run:
     plan: tuple[PlannedStep, ...]
     outputs: dict[tuple[str, str], ArtifactVersion] = field(default_factory=dict)
     external: dict[int, ArtifactVersion] = field(default_factory=dict)
-    unpublished: list[tuple[tuple[str, ...], StepRecord]] = field(default_factory=list)
+    unpublished: list[StepRecord] = field(default_factory=list)
     entered: set[str] = field(default_factory=set)
     """The cache keys for which this run has written an entry."""
     has_begun: bool = False

@@ -26,10 +26,10 @@ from ledger.core import (
 )
 from ledger.enums import SaveType
 from ledger.errors import NameCollisionError, StepInterfaceError
-from ledger.history import cache_file, run_file, step_file
+from ledger.history import cache_file
 from ledger.ids import new_uuid
 from ledger.notices import tell_user
-from ledger.records import CacheRecord, Name
+from ledger.records import CacheRecord
 from ledger.runtime.arguments import ledger_of, resolve_inputs
 from ledger.runtime.context import StepContext
 from ledger.runtime.fingerprint import cache_key, source_digest
@@ -37,10 +37,17 @@ from ledger.runtime.graph import Graph
 from ledger.runtime.notes import noted, saving
 from ledger.runtime.plan import PlannedExternal, PlannedOutput, PlannedStep, externals_of, make_plan
 from ledger.runtime.project import ProjectState
-from ledger.runtime.publishing import publish_rest, publish_waiting, record_failure, transaction_of
+from ledger.runtime.publishing import (
+    add_end,
+    add_step,
+    publish_rest,
+    publish_waiting,
+    record_failure,
+    transaction_of,
+)
 from ledger.runtime.results import choose_materializer, split_result
 from ledger.runtime.run_configuration import RunConfiguration
-from ledger.runtime.run_state import Attempt, Run, end_record, output_record, run_record, step_record
+from ledger.runtime.run_state import Attempt, Run, output_record, run_record, step_record
 from ledger.runtime.settings import Settings
 from ledger.runtime.templates import times_of
 
@@ -177,8 +184,7 @@ def _reuse(run: Run, attempt: Attempt, hit: CacheHit) -> None:
     for output in attempt.planned.outputs:
         run.outputs[attempt.planned.name, output.declared] = hit.outputs[output.declared]
     outputs = tuple(output_record(output.key, hit.outputs[output.declared]) for output in attempt.planned.outputs)
-    record = step_record(run, attempt, "cached", outputs, cached_from=hit.run)
-    run.unpublished.append((step_file(run.id, Name(attempt.planned.name)), record))
+    run.unpublished.append(step_record(run, attempt, "cached", outputs, cached_from=hit.run))
 
 
 def _execute(run: Run, attempt: Attempt) -> None:
@@ -217,11 +223,10 @@ def _publish_outputs(run: Run, attempt: Attempt, context: StepContext, results: 
             for output in planned.outputs
         }
         outputs = tuple(output_record(output.key, pending[output.declared]) for output in planned.outputs)
-        record = step_record(run, attempt, "completed", outputs)
-        transaction.add_record(step_file(run.id, Name(planned.name)), record, trailers=(f"Run: {run.id}",))
+        add_step(transaction, step_record(run, attempt, "completed", outputs))
         _add_cache_entry(transaction, run, attempt, pending)
         if planned is run.plan[-1]:
-            transaction.add_record(run_file(run.id, "end"), end_record(run, "completed"))
+            add_end(transaction, run, "completed")
     for declared, version in pending.items():
         run.outputs[planned.name, declared] = _published(version)
 

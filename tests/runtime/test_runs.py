@@ -9,7 +9,16 @@ from typing import Annotated, Any
 
 import pytest
 
-from ledger import ExternalArtifact, Ledger, PipelineRun, load_artifact, pipeline, save_artifact, step
+from ledger import (
+    ExternalArtifact,
+    Ledger,
+    PipelineRun,
+    get_step_context,
+    load_artifact,
+    pipeline,
+    save_artifact,
+    step,
+)
 from ledger.client import Client
 from ledger.errors import (
     AmbiguousIdError,
@@ -220,6 +229,27 @@ def test_every_commit_of_a_run_names_it() -> None:
         ["run first: cached"],
     ] == found
     assert ["cached", "failed"] == [each.status for each in Client().list_pipeline_runs("mixed")[0].steps.values()]
+
+
+def test_a_commit_of_nothing_but_cached_steps_names_its_run() -> None:
+    """It is made where a body looks at its run after a step from the cache, when the run has begun in the history."""
+
+    @step(enable_cache=False)
+    def runs() -> None: ...
+
+    @step(enable_cache=False)
+    def looks(given: int) -> None:
+        Client().get_pipeline_run(get_step_context().run_id)
+
+    @pipeline
+    def mixed() -> None:
+        runs()
+        looks(first(1))
+
+    first(1)
+    mixed()
+    ledger = Ledger.open()
+    assert "run mixed: so far" in git(ledger, "log", "--format=%s", f"--grep=Run: {last_run().id}", "main").splitlines()
 
 
 def test_the_records_are_as_specified() -> None:
