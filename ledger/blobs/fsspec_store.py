@@ -262,34 +262,23 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
 
 def _refuse_chained(url: str, shown: str) -> None:
     """Raise `ArgumentError` for a URL with a protocol that is refused, or a chain that ends in a folder."""
-    protocols = [part.split("://", maxsplit=1)[0] for part in url.split("::")]
-    running = _RUNNING.intersection(protocols)
-    if running:
-        raise ArgumentError(
-            f"the store {shown} could have fsspec run what the other end of {min(running)} says",
-            hint="give the URL of the place itself, where the objects are",
-            url=shown,
-        )
-    if _LEDGER in protocols:
-        raise ArgumentError(
-            f"the store {shown} would be in a version of a ledger, which has a store of its own",
-            hint="use a path, or a URL such as s3://bucket/folder",
-            url=shown,
-        )
-    copies = _COPIES.intersection(protocols)
-    if copies:
-        raise ArgumentError(
-            f"the store {shown} would be read through copies that {min(copies)} keeps and nobody checks",
-            hint="give the URL behind it; the ledger has a cache of its own (specs/stores.md, 5)",
-            url=shown,
-        )
-    chain = url.split("://", maxsplit=1)[0].split("::")
-    if _FOLDERS.intersection(chain[1:]):
-        raise ArgumentError(
-            f"the store {shown} would be a folder in which nothing is made durable",
-            hint="give the path of that folder",
-            url=shown,
-        )
+    protocols = {part.split("://", maxsplit=1)[0] for part in url.split("::")}
+    behind_others = url.split("://", maxsplit=1)[0].split("::")[1:]
+    if running := protocols & _RUNNING:
+        problem = f"could have fsspec run what the other end of {min(running)} says"
+        hint = "give the URL of the place itself, where the objects are"
+    elif _LEDGER in protocols:
+        problem = "would be in a version of a ledger, which has a store of its own"
+        hint = "use a path, or a URL such as s3://bucket/folder"
+    elif copies := protocols & _COPIES:
+        problem = f"would be read through copies that {min(copies)} keeps and nobody checks"
+        hint = "give the URL behind it; the ledger has a cache of its own (specs/stores.md, 5)"
+    elif _FOLDERS.intersection(behind_others):
+        problem = "would be a folder in which nothing is made durable"
+        hint = "give the path of that folder"
+    else:
+        return
+    raise ArgumentError(f"the store {shown} {problem}", hint=hint, url=shown)
 
 
 def _quieten() -> None:
