@@ -9,9 +9,10 @@ which contents there are, and whom a fault touches. Changes nothing.
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from typing import NamedTuple
 
+from ledger.blobs.chunk_lists import named_chunks
 from ledger.blobs.codec import PLAIN_LIMIT, codec_of, frame_size, open_chunk, stored_limit
 from ledger.blobs.faults import Fault, missing
 from ledger.blobs.layout import OBJECT_KINDS, kind_of, parse_key, table_key
@@ -20,11 +21,11 @@ from ledger.blobs.reader import ContentReader
 from ledger.blobs.recent_indexes import RecentIndexes
 from ledger.blobs.sought import THE_STORE, Sought
 from ledger.blobs.store import PrunableStore, Store, gets_at_once, small_at_once
-from ledger.blobs.tables import Table, read_table
+from ledger.blobs.tables import read_table
 from ledger.blobs.workers import ask_each, in_order
 from ledger.errors import IntegrityError, StorageError
 from ledger.ids import Digest, digest_from_hex
-from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
+from ledger.records import Content, segments_of
 from ledger.system_errors import raise_if_inconclusive
 
 
@@ -55,7 +56,7 @@ def check_table(store: Store, content: Content) -> Fault | None:
     key = table_key(content.digest)
     try:
         table, _ = read_table(store, content.digest, label=THE_STORE)
-        found = tuple(_segments(store, table))
+        found = segments_of(named_chunks(table.runs, RecentIndexes(store, label=THE_STORE).get))
     except (IntegrityError, StorageError) as error:
         raise_if_inconclusive(error)
         return None  # the table or pack that is at fault is reported by itself
@@ -191,17 +192,3 @@ def _together(faults: Sequence[Fault]) -> Fault | None:
         return whole or faults[0]
     chunks = frozenset(chain.from_iterable(fault.chunks for fault in faults))
     return faults[0]._replace(message=f"{faults[0].message}, and {len(chunks) - 1} more chunks", chunks=chunks)
-
-
-def _segments(store: Store, table: Table) -> Iterator[str]:
-    """The digests of the segments, as the indexes of the packs have them."""
-    indexes = RecentIndexes(store, label=THE_STORE)
-
-    def chunks() -> Iterator[tuple[Digest, int]]:
-        for pack, first, count in table.runs:
-            # A run that goes beyond the end of its pack gives fewer chunks here, and so another segment.
-            yield from ((entry.digest, entry.plain_size) for entry in indexes.get(pack).entries[first : first + count])
-
-    every = chunks()
-    while segment := list(islice(every, SEGMENT_CHUNKS)):
-        yield segment_digest(segment)

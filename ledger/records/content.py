@@ -4,7 +4,8 @@ Inert values (specs/format.md, 5). Says nothing about where bytes lie.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -50,16 +51,17 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.files is None
 
 
-def segment_digest(chunks: Sequence[tuple[Digest, int]]) -> str:
+def segment_digest(chunks: Iterable[tuple[Digest, int]]) -> str:
     """The hex digest over up to `SEGMENT_CHUNKS` consecutive chunks, each (digest, plain size)."""
     lines = "".join(f"{hex_of(digest)} {size}\n" for digest, size in chunks)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def segments_of(chunks: Sequence[tuple[Digest, int]]) -> tuple[str, ...]:
-    """The segment digests of a whole stream of chunks."""
-    starts = range(0, len(chunks), SEGMENT_CHUNKS)
-    return tuple(segment_digest(chunks[start : start + SEGMENT_CHUNKS]) for start in starts)
+def segments_of(chunks: Iterable[tuple[Digest, int]]) -> tuple[str, ...]:
+    """The segment digests of a whole stream of chunks, of which only a segment is in memory at a time."""
+    ahead = iter(chunks)
+    segments = iter(lambda: list(islice(ahead, SEGMENT_CHUNKS)), [])
+    return tuple(map(segment_digest, segments))
 
 
 def content_digest(files: Iterable[FileEntry], segments: Iterable[str]) -> Digest:
