@@ -22,7 +22,7 @@ from ledger.blobs.links import MOST_LINKS, follow_links
 from ledger.blobs.local import LocalStore
 from ledger.blobs.mending import mend_content, mendable_keys
 from ledger.blobs.moving import packs_in, repack
-from ledger.blobs.needs import Needs, needs_of, sizes_of
+from ledger.blobs.needs import Needs, needs_of
 from ledger.blobs.opening import create_store, is_deleted, open_store, refuse_other_store, store_id, store_record
 from ledger.blobs.optional import OptionalStore
 from ledger.blobs.pruning import (
@@ -102,7 +102,6 @@ __all__ = [
     "point_anew",
     "refuse_other_store",
     "repack",
-    "sizes_of",
     "store_id",
     "store_record",
     "stored_keys",

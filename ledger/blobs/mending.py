@@ -13,7 +13,7 @@ from ledger.blobs.auditing import check_objects, check_table
 from ledger.blobs.copying import Copied, Copier
 from ledger.blobs.faults import missized
 from ledger.blobs.layout import kind_of
-from ledger.blobs.needs import needs_of, sizes_of
+from ledger.blobs.needs import needs_of
 from ledger.blobs.readonly import ReadOnlyStore
 from ledger.blobs.store import Store
 from ledger.errors import StorageError
@@ -84,14 +84,13 @@ class _WithTablesOf(ReadOnlyStore):
 
 def _keys_of(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:
     """The objects to take from ``source``, as its tables say; ``None`` where they cannot make the content whole."""
-    sizes = sizes_of(content)
     try:
         needs = needs_of(source, content)
         if needs.fault is not None or needs.contradiction is not None or check_table(source, content) is not None:
             return None
         wanted = [key for key in needs.stretches if key in faulty or _is_table(key) or not own.has(key)]
         for done in check_objects(source, (key for key in wanted if not _is_table(key))):
-            size = sizes.get(done.key)
+            size = needs.sizes.get(done.key)
             fault = done.fault or missized(source, done.key, done.plain, [size])
             if fault is not None and fault.touches(needs.stretches[done.key], size):
                 return None

@@ -22,12 +22,13 @@ Stretch = tuple[int, int]
 class Needs(NamedTuple):
     """The objects of a content by their keys, packs with the stretches of chunks that it needs of them.
 
-    ``fault`` is set where its table does not say what it needs. ``has_links`` says whether there are links among its
-    files, ``contradiction`` where the manifest contradicts a sound table: then the objects are the table's, since other
-    versions may name it.
+    ``sizes`` are the plain sizes that its manifest gives chunk objects. ``fault`` is set where its table does not say
+    what it needs. ``has_links`` says whether there are links among its files, ``contradiction`` where the manifest
+    contradicts a sound table: then the objects are the table's, since other versions may name it.
     """
 
     stretches: Mapping[str, tuple[Stretch, ...]]
+    sizes: Mapping[str, int] = {}
     fault: Fault | None = None
     has_links: bool = False
     contradiction: str | None = None
@@ -36,23 +37,18 @@ class Needs(NamedTuple):
 def needs_of(store: Store, content: Content) -> Needs:
     """The objects that a content is made of, as its manifest or its table says."""
     if not content.has_table:
-        chunks: dict[str, tuple[Stretch, ...]] = {chunk_key(digest): () for digest, _ in content.chunks or ()}
-        return Needs(chunks, has_links=_has_links(content.files or ()))
+        sizes = {chunk_key(digest): size for digest, size in content.chunks or ()}
+        return Needs(dict.fromkeys(sizes, ()), sizes, has_links=_has_links(content.files or ()))
     key = table_key(content.digest)
     try:
         table, _ = read_table(store, content.digest, label=THE_STORE)
     except (IntegrityError, StorageError, FormatError) as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            return Needs({key: ()}, missing(store, key))
+            return Needs({key: ()}, fault=missing(store, key))
         raise_if_inconclusive(error)
-        return Needs({key: ()}, Fault(key, "corrupt", str(error), cause=error))
+        return Needs({key: ()}, fault=Fault(key, "corrupt", str(error), cause=error))
     problem = contradiction(content, table)
     return Needs({key: (), **stretches_of(table)}, has_links=_has_links(table.files), contradiction=problem)
-
-
-def sizes_of(content: Content) -> dict[str, int]:
-    """The plain sizes of the chunk objects of a content that stands whole in its manifest, by their keys."""
-    return {chunk_key(digest): size for digest, size in content.chunks or ()}
 
 
 def stretches_of(table: Table) -> dict[str, tuple[Stretch, ...]]:

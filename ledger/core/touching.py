@@ -5,7 +5,7 @@ Takes a pass over the records of every version, so it is asked only where someth
 
 from collections.abc import Iterator, Mapping
 
-from ledger.blobs import Fault, Needs, Store, needs_of, sizes_of
+from ledger.blobs import Fault, Needs, Store, needs_of
 from ledger.core.workspace import Workspace
 from ledger.errors import LedgerError
 from ledger.history import Snapshot
@@ -49,7 +49,7 @@ def touched_contents(
     for label, content in every_content(workspace, snapshot):
         if isinstance(content, LedgerError) or content in seen:
             continue
-        if any(_touching(needs_of(stores, content), content, faults)):
+        if any(_touching(needs_of(stores, content), faults)):
             seen.add(content)
             yield label, content
 
@@ -75,16 +75,15 @@ def touched_versions(
         else:
             needs = needs_of(stores, found)
             is_readable = is_readable and needs.fault is None
-            places = list(_touching(needs, found, faults))
+            places = list(_touching(needs, faults))
         for place in places:
             touched.setdefault(place, []).append(label)
     return touched, is_readable
 
 
-def _touching(needs: Needs, content: Content, faults: Mapping[str, Fault]) -> Iterator[str]:
+def _touching(needs: Needs, faults: Mapping[str, Fault]) -> Iterator[str]:
     """The keys of the damaged objects of which a content needs a damaged part."""
-    sizes = sizes_of(content)
     for key, stretches in needs.stretches.items():
         fault = faults.get(key)
-        if fault is not None and fault.touches(stretches, sizes.get(key)):
+        if fault is not None and fault.touches(stretches, needs.sizes.get(key)):
             yield key

@@ -18,7 +18,6 @@ from ledger.blobs import (
     is_present,
     missized,
     needs_of,
-    sizes_of,
     whole_files,
 )
 from ledger.core.findings import Findings
@@ -136,9 +135,8 @@ class VersionCheck:
     def _check_content(self, content: Content) -> tuple[bool, str | None]:
         """Check what a content needs; whether it has links, as far as that can be told, and what contradicts it."""
         needs = self._needs_of(content)
-        sizes = sizes_of(content)
-        unsized = sizes.keys() - self.awaited if self._deep else set[str]()
-        new = self._note_needed(needs.stretches, sizes)
+        unsized = needs.sizes.keys() - self.awaited if self._deep else set[str]()
+        new = self._note_needed(needs.stretches, needs.sizes)
         self._elsewhere |= {key for key in new if key in unsized or key not in self._listed}
         self._found.note([needs.fault])
         if self._deep and needs.fault is None:

@@ -16,7 +16,6 @@ from ledger.blobs import (
     are_present,
     check_objects,
     needs_of,
-    sizes_of,
 )
 from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.recent_indexes import RecentIndexes
@@ -165,7 +164,7 @@ def test_small_contents_are_put_many_at_a_time() -> None:
         with writer.open("a") as file:
             file.write(noise(size))
         contents.append(writer.finish())
-    assert not any(store.has(key) for content in contents for key in sizes_of(content))
+    assert not any(store.has(key) for content in contents for key in needs_of(store, content).stretches)
     gathered.finish()
     assert [{"a": noise(size)} for size in range(100, 116)] == [load(store, content) for content in contents]
 
