@@ -14,6 +14,7 @@ from ledger.blobs.copying import Copied, Copier
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
 from ledger.blobs.faults import Fault, missized
+from ledger.blobs.file_lists import listed_files, whole_files
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.layout import OBJECT_KINDS, STORE_KEY
 from ledger.blobs.linked import link_content, linked_path
@@ -38,10 +39,9 @@ from ledger.blobs.pruning import (
     live_bytes,
     point_anew,
 )
-from ledger.blobs.reader import ContentReader, are_present, is_present, whole_files
+from ledger.blobs.reader import ContentReader, are_present, is_present
 from ledger.blobs.registered import CHANGED_IN_PLACE
 from ledger.blobs.store import Store, uncached
-from ledger.blobs.tables import listed_files
 from ledger.blobs.unopened import UnopenedStore
 from ledger.blobs.writer import ContentWriter
 

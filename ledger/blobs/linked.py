@@ -15,6 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
+from ledger.blobs.file_lists import listed_files
 from ledger.blobs.file_source import FileSource
 from ledger.blobs.folders import FolderFile, refuse, scan_folder
 from ledger.blobs.hashing import digests
@@ -26,7 +27,6 @@ from ledger.blobs.readable_files import readable_file
 from ledger.blobs.registered import CHANGED_IN_PLACE, checked_blocks, registered_of
 from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
-from ledger.blobs.tables import listed_files
 from ledger.disk import absolute, is_folder, mode_of, read_file, settle_files, storage_errors, unnamed_copy
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.meters import expect

@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from ledger.blobs.file_lists import listed_files
 from ledger.blobs.file_source import FileSource
 from ledger.blobs.layout import table_key
 from ledger.blobs.linked import linked_source
 from ledger.blobs.linked_objects import is_object, object_key, object_paths
 from ledger.blobs.local import LocalStore
-from ledger.blobs.reader import ContentReader
 from ledger.blobs.restoring import Restoration, restore_files
 from ledger.blobs.spooled import holds_file, put_file
 from ledger.blobs.store import Store
@@ -69,7 +69,7 @@ class _Copy:
         self._content = content
         self._label = label
         self._linked = content.linked or ""
-        self._files = ContentReader(source, content, label=label).files
+        self._files = listed_files(source, content, label=label)
         self._found = linked_source(source, content, self._files, label=label)
 
     def to_folder(self, target: LocalStore) -> None:

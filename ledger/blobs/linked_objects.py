@@ -66,8 +66,6 @@ def has_first_object(store: Store, linked: str, files: Sequence[FileEntry]) -> b
     first = next((file.path for file in files if file.kind != "directory"), None)
     if first is None:
         return True
-    if path_problem(first):
-        return False
     may_be_one = len(files) == 1 and first == _name(linked)
     return (may_be_one and is_object(store, linked)) or is_object(store, f"{linked}/{first}")
 

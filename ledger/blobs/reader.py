@@ -12,19 +12,19 @@ from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from ledger.blobs.file_lists import whole_files
 from ledger.blobs.file_source import FileSource
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.linked import is_linked_present, linked_source
 from ledger.blobs.links import check_size, check_targets
-from ledger.blobs.paths import check_files
 from ledger.blobs.readable_files import readable_file
 from ledger.blobs.restoring import plan_restore, restore_files, split
 from ledger.blobs.store import Store, location_of
 from ledger.blobs.stream import ChunkStream
 from ledger.blobs.tables import Table, load_table
 from ledger.blobs.workers import ask_each
-from ledger.errors import ArgumentError, FormatError, IntegrityError
-from ledger.records import Content, FileEntry, content_digest, segments_of
+from ledger.errors import ArgumentError, IntegrityError
+from ledger.records import Content, FileEntry
 
 _used_last: Final[deque[ChunkStream]] = deque(maxlen=2)
 """The streams used last, so that file after file of two contents can be opened without reading any chunk twice.
@@ -128,31 +128,6 @@ def is_present(store: Store, content: Content) -> bool:
 def are_present(store: Store, contents: Iterable[Content]) -> Iterator[bool]:
     """What `is_present` says of each content; a distant store is asked about many at a time."""
     return ask_each(store, partial(is_present, store), contents)
-
-
-def whole_files(content: Content, *, label: str) -> tuple[FileEntry, ...]:
-    """The files of a content that stands whole in its manifest; `IntegrityError` where its parts do not agree."""
-    files = content.files or ()
-    try:
-        check_files(files, where=label)
-    except FormatError as error:
-        raise IntegrityError(str(error), digest=content.digest) from error
-    chunks = content.chunks or ()
-    in_chunks, in_files = sum(size for _, size in chunks), sum(file.size for file in files)
-    if content.linked is None:
-        digest = content_digest(files, segments_of(chunks))
-        if digest != content.digest:
-            raise IntegrityError(
-                f"{label}: the manifest describes the content {digest}, expected {content.digest}",
-                digest=content.digest,
-                found=digest,
-            )
-        if not in_chunks == in_files == content.size or len(chunks) > 1:
-            raise IntegrityError(
-                f"{label}: {len(chunks)} chunks of {in_chunks} bytes and files of {in_files}, expected {content.size}",
-                digest=content.digest,
-            )
-    return files
 
 
 class _StoredFiles:

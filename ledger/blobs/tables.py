@@ -104,11 +104,6 @@ def contradiction(content: Content, table: Table) -> str | None:
     return None
 
 
-def listed_files(store: Store, content: Content, *, label: str) -> tuple[FileEntry, ...]:
-    """The files of a content, from its table if it has one; `IntegrityError` as `load_table`."""
-    return load_table(store, content, label=label).files if content.has_table else content.files or ()
-
-
 def load_runs(store: Store, content: Content, *, label: str) -> tuple[Run, ...]:
     """Where the chunks of a content are said to lie, for whoever compares what lies there with bytes of their own.
 
