@@ -78,9 +78,13 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         """What is at a path; raises `PathNotFoundError`."""
         asked = self._strip_protocol(path)
         address = self._address(asked)
-        if address is None or not address.path:
-            return self._version_info(asked, address)
+        if address is None:
+            if asked and not self._names_below(asked):
+                raise self._nothing(asked)
+            return _folder(asked)
         version, folders = self._folders_of(address)
+        if not address.path:
+            return _folder(asked) | _facts(version)
         return self._found(asked, version, folders, folders.place(address.path))
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:  # noqa: FBT001, FBT002  # fsspec's signature
@@ -216,15 +220,6 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
                 self._known.clear()
             kept = self._known[key] = version, VersionFolders(version.files(), partial(_target, version))
         return kept
-
-    def _version_info(self, asked: str, address: Address | None) -> Info:
-        """A whole version, or a path that names of artifacts begin with."""
-        if address is not None:
-            version, _ = self._folders_of(address)
-            return _folder(asked) | _facts(version)
-        if asked and not self._names_below(asked):
-            raise self._nothing(asked)
-        return _folder(asked)
 
     def _found(self, name: str, version: ArtifactVersion, folders: VersionFolders, path: str) -> Info:
         """What is at a path of a version, with links followed; ``name`` is the path by which it was asked for."""
