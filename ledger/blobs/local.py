@@ -19,8 +19,8 @@ from ledger.disk import (
     create_file,
     is_folder,
     make_directory,
-    open_regular,
     read_file,
+    read_into,
     settle_file,
     status_of,
     storage_errors,
@@ -30,7 +30,6 @@ from ledger.disk import (
 )
 from ledger.errors import StorageError
 from ledger.notices import warn_user
-from ledger.system_errors import storage_error
 
 _COMPARE_SIZE = 1 << 20
 _STAGING = "packs"
@@ -62,20 +61,7 @@ class LocalStore:
 
     def get_into(self, key: str, start: int, target: memoryview) -> int:
         """Read a part of a file into ``target``."""
-        path = self._path(key)
-        done = 0
-        try:
-            descriptor, _ = open_regular(path)
-            try:
-                while count := os.preadv(descriptor, [target[done:]], start + done):
-                    done += count
-            finally:
-                os.close(descriptor)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise storage_error(error, path, "read") from error
-        return done
+        return read_into(self._path(key), start, target)
 
     def make_folders(self, paths: Iterable[str]) -> None:
         """Make folders durably, all of one parent, so that no later `put` has to."""

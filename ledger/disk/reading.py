@@ -9,9 +9,13 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
 
 from ledger.errors import LedgerError, StorageError
 from ledger.system_errors import storage_error
+
+_Result = TypeVar("_Result")
 
 _READ_SIZE = 1 << 20
 _ATTEMPTS = 4
@@ -83,16 +87,12 @@ def read_file(path: str | os.PathLike[str], *, start: int = 0, length: int | Non
     Raises ``FileNotFoundError`` as it is, so that the caller says what is missing,
     and ``StorageError`` for everything else, also for what is no regular file.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return _read_opened(path, start, length, most)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            # On a network file system another machine may replace a file between its opening and its reading.
-            if error.errno != errno.ESTALE or attempt == _ATTEMPTS:
-                raise storage_error(error, path, "read") from error
-    raise AssertionError(path)
+    return _in_attempts(path, partial(_read_opened, path, start, length, most))
+
+
+def read_into(path: str | os.PathLike[str], start: int, target: memoryview) -> int:
+    """Fill ``target`` with the bytes of a file from ``start``; how many there were. Raises as `read_file`."""
+    return _in_attempts(path, partial(_fill_opened, path, start, target))
 
 
 def status_of(path: str | os.PathLike[str]) -> os.stat_result | None:
@@ -198,6 +198,20 @@ def _refuse_unlisted(error: OSError) -> None:
         raise storage_error(error, error.filename, "list") from error
 
 
+def _in_attempts(path: str | os.PathLike[str], read: Callable[[], _Result]) -> _Result:
+    """The result of ``read``, which opens a file and reads it; ``FileNotFoundError`` stays as it is."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return read()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            # On a network file system another machine may replace a file between its opening and its reading.
+            if error.errno != errno.ESTALE or attempt == _ATTEMPTS:
+                raise storage_error(error, path, "read") from error
+    raise AssertionError(path)
+
+
 def _read_opened(path: str | os.PathLike[str], start: int, length: int | None, most: int) -> bytes:
     """One attempt of `read_file`; raises plain ``OSError``."""
     descriptor, status = open_regular(path)
@@ -207,6 +221,18 @@ def _read_opened(path: str | os.PathLike[str], start: int, length: int | None, m
         if start:
             os.lseek(descriptor, max(0, status.st_size + start) if start < 0 else start, os.SEEK_SET)
         return _read_up_to(descriptor, length)
+    finally:
+        os.close(descriptor)
+
+
+def _fill_opened(path: str | os.PathLike[str], start: int, target: memoryview) -> int:
+    """One attempt of `read_into`; raises plain ``OSError``."""
+    descriptor, _ = open_regular(path)
+    try:
+        done = 0
+        while count := os.preadv(descriptor, [target[done:]], start + done):
+            done += count
+        return done
     finally:
         os.close(descriptor)
 

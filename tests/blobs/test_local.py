@@ -117,6 +117,21 @@ def test_what_fails_in_deleting_is_told_once(tmp_path: Path, monkeypatch: pytest
     assert (f"cannot sync {folder}: Input/output error", str(folder)) == (str(caught.value), caught.value.filename)
 
 
+def test_a_file_that_was_replaced_from_afar_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handle that is stale, as on network file systems, keeps nobody from reading to where the bytes belong."""
+    store, target = LocalStore(tmp_path), bytearray(5)
+    store.put(KEY, [b"bytes"])
+    read, stale = os.preadv, iter([True])
+
+    def refuse_once(descriptor: int, buffers: list[memoryview], at: int) -> int:
+        if next(stale, False):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return read(descriptor, buffers, at)
+
+    monkeypatch.setattr(os, "preadv", refuse_once)
+    assert (5, b"bytes") == (store.get_into(KEY, 0, memoryview(target)), bytes(target))
+
+
 def test_an_error_is_not_an_absence(tmp_path: Path) -> None:
     """A path that cannot be looked at is a StorageError, for `has` as for `get`."""
     (tmp_path / "chunks").write_text("a file where a folder belongs")
