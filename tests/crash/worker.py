@@ -43,7 +43,6 @@ def load_modules() -> None:
         "concurrent.futures.thread",
         "dulwich.config",
         "encodings.ascii",
-        "filelock",
         "getpass",
         "pyfastcdc",
         "zstandard",
