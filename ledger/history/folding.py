@@ -12,12 +12,13 @@ The caller holds the lock of those who fold during each slice, and during `put_i
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from ledger.errors import IntegrityError
 from ledger.forks import cached_property
 from ledger.history.deltas import encode_delta
 from ledger.history.entries import (
+    BASES_BYTES,
     NAME_DELTA,
     OFFSET_DELTA,
     Head,
@@ -29,11 +30,11 @@ from ledger.history.entries import (
     is_stored,
     read_head,
 )
-from ledger.history.forms import object_id
 from ledger.history.kinds import COMMIT, TREE
 from ledger.history.name_filter import NameFilter
 from ledger.history.new_pack import NewPack, Record
-from ledger.history.old_packs import Entries, OldPack
+from ledger.history.old_packs import Entries, OldPack, OldPackDamage
+from ledger.history.recent_objects import RecentObjects
 from ledger.history.relatives import Relatives
 
 LONGEST_OWN_CHAIN = 48
@@ -44,16 +45,6 @@ UNLIMITED = 1 << 60
 
 _LEAST_ENTRY = 64
 """A shorter entry is not worth a delta."""
-
-_BASES = 64  # most objects that are kept to make deltas against
-
-
-class OldPackDamage(Exception):  # noqa: N818  # caught where the fold is planned anew without the pack
-    """A pack that is to be folded holds an object that cannot be read, or is another one."""
-
-    def __init__(self, old: OldPack) -> None:
-        super().__init__(str(old.base))
-        self.pack = old
 
 
 class _Relations(NamedTuple):
@@ -75,7 +66,7 @@ class Fold:
         self._entries = Entries(packs)
         self._starts = self._entries.starts
         self._filter = NameFilter(len(self), is_empty=not len(new))
-        self._bases: dict[bytes, bytes] = {}
+        self._bases = RecentObjects(BASES_BYTES)
         self._current = _Relations(-1, {}, {})
 
     def __len__(self) -> int:
@@ -109,7 +100,8 @@ class Fold:
         self.new.flush(durably=durably)
         unreadable = self.new.first_unreadable(start)
         if unreadable is not None:
-            self._blame(unreadable)
+            self._entries.read(self.new[unreadable].name)  # raises where it could not be read in the old pack either
+            raise IntegrityError(f"{self.new.path} does not hold what was written to it", where=str(self.new.path))
 
     def _advance_in(self, at: int, stop: int) -> None:
         """Go through the entries of one pack, up to the row ``stop``."""
@@ -165,17 +157,11 @@ class Fold:
         return self.new[row] if row is not None else None
 
     def _base(self, name: bytes) -> bytes:
-        """The bytes of a base, checked: the delta is made of them."""
-        data = self._bases.get(name)
-        if data is None:
-            found = self._entries.read(name)
-            if found is None or object_id(*found) != name.hex():
-                raise PackDamage(f"object {name.hex()} is not what its name says")
-            data = found[1]
-            if len(self._bases) >= _BASES:
-                self._bases.clear()
-            self._bases[name] = data
-        return data
+        """The bytes of a base."""
+        found = self._bases.get(name) or self._entries.read(name)
+        assert found is not None, "one of the rows before holds it"
+        self._bases.put(name, *found)
+        return found[1]
 
     @cached_property
     def _relatives(self) -> Relatives:
@@ -193,18 +179,6 @@ class Fold:
             else:
                 self._current = _Relations(at, {}, {})
         return self._current
-
-    def _blame(self, row: int) -> NoReturn:
-        """Say why an object cannot be read back: its pack is damaged, or the disk does not hold what was written."""
-        at = self._entries.pack_of(row)
-        old = self.packs[at]
-        try:
-            found = old.pack.read_at(old.offsets[row - self._starts[at]])
-        except PackDamage as error:
-            raise OldPackDamage(old) from error
-        if object_id(*found) != self.new[row].name.hex():
-            raise OldPackDamage(old)
-        raise IntegrityError(f"{self.new.path} does not hold what was written to it", where=str(self.new.path))
 
 
 def _compressed(old: OldPack, number: int, head: Head) -> bytes:

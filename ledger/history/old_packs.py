@@ -11,7 +11,7 @@ from ledger.disk import names_in, read_file, storage_errors
 from ledger.errors import StorageError
 from ledger.forks import cached_property
 from ledger.history.entries import PackDamage, read_head
-from ledger.history.forms import decode_commit
+from ledger.history.forms import decode_commit, object_id
 from ledger.history.indexing import is_sound
 from ledger.history.kinds import COMMIT, RawObject
 from ledger.history.packfile import PACK_HEAD, TRAILER, PackFile
@@ -107,6 +107,14 @@ class OldPack:
         return found
 
 
+class OldPackDamage(Exception):  # noqa: N818  # caught where the fold is planned anew without the pack
+    """A pack that is to be folded holds an object that cannot be read, or is another one."""
+
+    def __init__(self, old: OldPack) -> None:
+        super().__init__(str(old.base))
+        self.pack = old
+
+
 class Entries:
     """The entries of several packs as rows of one table: those of the first pack, then those of the next.
 
@@ -143,12 +151,19 @@ class Entries:
         return first if first < stop else None
 
     def read(self, name: bytes) -> RawObject | None:
-        """The kind and bytes of an object, unchecked, or ``None`` if it is in none of the packs."""
+        """The kind and bytes of an object, or ``None`` if it is in none of the packs; raises `OldPackDamage`."""
         row = self.row_of(name)
         if row is None:
             return None
         at = self.pack_of(row)
-        return self.packs[at].pack.read_at(self.packs[at].offsets[row - self.starts[at]])
+        old = self.packs[at]
+        try:
+            found = old.pack.read_at(old.offsets[row - self.starts[at]])
+        except PackDamage as error:
+            raise OldPackDamage(old) from error
+        if object_id(*found) != name.hex():
+            raise OldPackDamage(old)
+        return found
 
     @cached_property
     def _unlisted(self) -> list[int]:

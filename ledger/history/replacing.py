@@ -15,10 +15,10 @@ from pathlib import Path
 from ledger.disk import fresh_name, names_in, read_file, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.errors import IntegrityError, StorageError
 from ledger.history.entries import PackDamage
-from ledger.history.folding import UNLIMITED, Fold, OldPackDamage
+from ledger.history.folding import UNLIMITED, Fold
 from ledger.history.new_pack import Columns, NewPack
 from ledger.history.objects import Objects
-from ledger.history.old_packs import FEW, OldPack
+from ledger.history.old_packs import FEW, OldPack, OldPackDamage
 from ledger.history.packfile import TRAILER, PackFile, map_file
 
 # Not `tmp_`: `git prune --expire=now` removes files of that name while they are being written.

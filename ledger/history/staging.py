@@ -30,10 +30,10 @@ from ledger.disk import (
 )
 from ledger.errors import FormatError, IntegrityError
 from ledger.history.entries import PackDamage
-from ledger.history.folding import UNLIMITED, Fold, OldPackDamage
+from ledger.history.folding import UNLIMITED, Fold
 from ledger.history.new_pack import RECORD_BYTES, Columns, NewPack, split_columns
 from ledger.history.objects import Objects
-from ledger.history.old_packs import OldPack, fitting, open_old_packs
+from ledger.history.old_packs import OldPack, OldPackDamage, fitting, open_old_packs
 from ledger.history.replacing import put_in_place
 from ledger.records import decode, encode
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from ledger.disk import LockFile
 from ledger.errors import ArgumentError, LockTimeoutError
 from ledger.history import History, repacking
-from ledger.history.old_packs import MOST_BYTES
+from ledger.history.entries import read_head
+from ledger.history.kinds import BLOB
+from ledger.history.old_packs import MOST_BYTES, open_old_packs
 from ledger.history.repacking import MOST_PACKED, PackSize, group_packs
 from ledger.history.upkeep import execute_packing, plan_packing
 from tests.conftest import check_histories
@@ -148,6 +150,22 @@ def test_a_damaged_pack_stays_as_it_is(tmp_path: Path) -> None:
     execute_packing(again(history), plan_packing(again(history)), nothing)
     assert bytes(damaged) == target.read_bytes()
     assert 2 == len(packs_of(history))
+
+
+def test_no_pack_is_left_out_for_the_damage_of_another(tmp_path: Path) -> None:
+    """An object's relative may lie in another pack: where that cannot be read, its own pack stays, and no other."""
+    history = new_history(tmp_path)
+    saves(history, 23)  # the last of them has folded the newest packs
+    newest, *others = open_old_packs(history.objects.pack_directory, history.objects.packs.counts())
+    heads = [read_head(newest.pack.content(), offset) for offset in newest.offsets[: len(newest)]]
+    manifest = next(head for head in heads if head.kind == BLOB and head.size)
+    damaged = bytearray(newest.pack.content())
+    damaged[manifest.at + 10] ^= 0x10
+    Path(f"{newest.base}.pack").unlink()
+    Path(f"{newest.base}.pack").write_bytes(damaged)
+    done = execute_packing(again(history), plan_packing(again(history)), nothing)
+    assert (1 + len(others), 2) == (done.packs_before, done.packs_after)
+    assert damaged == Path(f"{newest.base}.pack").read_bytes()
 
 
 def test_what_is_to_be_kept_and_what_is_loose(history: History) -> None:
