@@ -240,11 +240,8 @@ def _fill_opened(path: str | os.PathLike[str], start: int, target: memoryview) -
 def _read_up_to(descriptor: int, length: int | None) -> bytes:
     """Read to the end or to a length, however little the system gives at a time."""
     pieces: list[bytes] = []
-    left = length
-    while left is None or left > 0:
-        piece = os.read(descriptor, _READ_SIZE if left is None else min(left, _READ_SIZE))
-        if not piece:
-            break
+    left = sys.maxsize if length is None else length
+    while left > 0 and (piece := os.read(descriptor, min(left, _READ_SIZE))):
         pieces.append(piece)
-        left = None if left is None else left - len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        left -= len(piece)
+    return b"".join(pieces)

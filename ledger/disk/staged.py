@@ -6,7 +6,9 @@ and whose name is known is written by `write_file`.
 
 import contextlib
 import os
+from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 
 from ledger.disk.modes import MODE
 from ledger.disk.reading import open_regular, storage_errors
@@ -119,20 +121,16 @@ def stage_together(files: Sequence[tuple[str, bytes]], *, temporary: str) -> Non
 
 
 def write_parts(descriptor: int, start: int, parts: Sequence[bytes | memoryview]) -> int:
-    """Write parts one after another into an open file, and say where they end. Raises plain ``OSError``."""
-    for first in range(0, len(parts), _MOST_VECTORS):
-        start = _write_at(descriptor, start, parts[first : first + _MOST_VECTORS])
-    return start
+    """Write parts into an open file, however little the system takes at a time, and say where they end.
 
-
-def _write_at(descriptor: int, start: int, parts: Sequence[bytes | memoryview]) -> int:
-    """Write parts into a file, however little the system takes at a time, and say where they end."""
-    left = [memoryview(part) for part in parts if len(part)]
+    Raises plain ``OSError``.
+    """
+    left = deque(memoryview(part) for part in parts if len(part))
     while left:
-        count = os.pwritev(descriptor, left, start)
+        count = os.pwritev(descriptor, list(islice(left, _MOST_VECTORS)), start)
         start += count
         while left and count >= len(left[0]):
-            count -= len(left.pop(0))
+            count -= len(left.popleft())
         if count:
             left[0] = left[0][count:]
     return start

@@ -67,15 +67,13 @@ def stage_file(
     """
     target = os.fspath(path)
     staging = os.path.join(os.path.dirname(target), fresh_name(temporary))
-    try:
-        write_new_file(staging, parts)
-        os.rename(staging, target)
-    except OSError as error:
-        remove_if_there(staging)
-        raise storage_error(error, target, "write") from error
-    except BaseException:
-        remove_if_there(staging)
-        raise
+    with storage_errors(target, "write"):
+        try:
+            write_new_file(staging, parts)
+            os.rename(staging, target)
+        except BaseException:
+            remove_if_there(staging)
+            raise
 
 
 def write_derived_file(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
