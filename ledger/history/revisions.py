@@ -78,24 +78,14 @@ def time_of(commit: Commit) -> dt.datetime:
 
 def leads_to(objects: Objects, tip: CommitId, commit: CommitId, *, since: CommitId) -> bool:
     """Whether a commit that is no part of the history at ``since`` is part of it at ``tip``."""
-    waiting = [(0, tip)] if tip != since else []
-    seen = {since, tip}
-    while waiting:
-        _, id = heapq.heappop(waiting)
-        if id == commit:
-            return True
-        for parent in objects.commit(id).parents:
-            if parent not in seen:
-                seen.add(parent)
-                heapq.heappush(waiting, (-objects.commit(parent).time, parent))
-    return False
+    return any(found.id == commit for found in walk_commits(objects, tip, since=since))
 
 
-def walk_commits(objects: Objects, tip: CommitId) -> Iterator[Commit]:
-    """Every commit that is part of a history, newest first."""
+def walk_commits(objects: Objects, tip: CommitId, *, since: CommitId | None = None) -> Iterator[Commit]:
+    """Every commit that is part of a history, newest first; the walk does not go through ``since``."""
     order = 0
-    waiting = [(0, order, tip)]
-    seen = {tip}
+    waiting = [(0, order, tip)] if tip != since else []
+    seen = {tip, since}
     while waiting:
         commit = objects.commit(heapq.heappop(waiting)[2])
         yield commit
