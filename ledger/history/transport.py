@@ -117,28 +117,18 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
     if _is_near(remote):
         options.append(f"--upload-pack={_UPLOAD}")
     done = _talk(git_dir, remote, "fetch", *options, "--", remote.url, f"+{BRANCH}:{ref}")
-    is_full = bool(done.code) and is_full_here(done.words)
     if done.code:
+        message = f"cannot fetch from {remote}: {done.words}"
+        is_full = is_full_here(done.words)
         _drop_downloads(git_dir, is_full=is_full)
-    if is_full:
-        raise DiskFullError(
-            f"cannot fetch from {remote}: {done.words}",
-            hint="free some space and try again; nothing changed here",
-            path=str(git_dir),
-        )
-    if done.code and is_failing_here(done.words, git_dir):
-        raise StorageError(
-            f"cannot fetch from {remote}: {done.words}",
-            hint="see whether the disk here has room, can be written to and is sound; nothing changed here",
-            path=str(git_dir),
-        )
-    if done.code:
-        raise RemoteError(
-            f"cannot fetch from {remote}: {done.words}",
-            hint=_MEND if is_damaged_here(done.words) else advice(done.words, _reach(remote)),
-            remote=remote.name,
-            url=str(remote),
-        )
+        if is_full:
+            hint = "free some space and try again; nothing changed here"
+            raise DiskFullError(message, hint=hint, path=str(git_dir))
+        if is_failing_here(done.words, git_dir):
+            hint = "see whether the disk here has room, can be written to and is sound; nothing changed here"
+            raise StorageError(message, hint=hint, path=str(git_dir))
+        hint = _MEND if is_damaged_here(done.words) else advice(done.words, _reach(remote))
+        raise RemoteError(message, hint=hint, remote=remote.name, url=str(remote))
     sync_directory(f"{git_dir}/{_PACKS}")  # Git has synced the pack, but not its name
     if any(LooseObjects(git_dir / "objects").ids()):
         settle_everything()  # Git syncs no loose object that it takes from a web server without Git
