@@ -30,19 +30,16 @@ class CheckedTrees:
         self._is_known = False
 
     def of(self, commit: CommitId) -> CommittedTree:
-        """The tree of a commit; raises as `refuse_other_format`."""
+        """The tree of a commit.
+
+        Raises `UnsupportedFormatError` for a commit of a ledger of another format, `IntegrityError` for one of no
+        ledger.
+        """
         tree = CommittedTree(self._objects, self._objects.commit(commit).tree)
         if not self._is_known:
             self._check(tree)
             self._is_known = True
         return tree
-
-    def refuse_other_format(self, commit: CommitId) -> None:
-        """Raise `UnsupportedFormatError` for a commit of a ledger of another format.
-
-        Raises `IntegrityError` for one of no ledger.
-        """
-        self.of(commit)
 
     def _check(self, tree: CommittedTree) -> None:
         where = f"{self._git_dir}: {LEDGER_FILE[0]}"

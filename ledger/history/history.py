@@ -88,7 +88,7 @@ class History:
 
         Raises `IntegrityError` if it is of no ledger.
         """
-        self._trees.refuse_other_format(commit or self.tip())
+        self._trees.of(commit or self.tip())
 
     def resolve(self, revision: str | dt.datetime) -> CommitId:
         """The commit that a revision or a moment means; raises `RevisionNotFoundError`."""

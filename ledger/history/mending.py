@@ -212,7 +212,7 @@ def _children(id: ObjectId, kind: int, data: bytes) -> list[ObjectId]:
         if kind == TAG:
             return [decode_tag(data)]
         return [entry.id for entry in decode_tree(data).values()] if kind == TREE else []
-    except (ValueError, IndexError):
+    except ValueError:
         return []  # it is what its id says, and no other copy would be better
 
 

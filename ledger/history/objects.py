@@ -95,7 +95,7 @@ class Objects:
             try:
                 data = self.get(id, COMMIT)
                 commit = decode_commit(id, data)
-            except (ValueError, IndexError) as error:
+            except ValueError as error:
                 raise IntegrityError(f"git commit {id} cannot be read: {error}", digest=id) from error
             if len(data) > _CACHED_COMMIT_BYTES:
                 return commit

@@ -257,7 +257,16 @@ def map_file(path: str) -> memoryview:
 
     An ``OSError`` names the file, also where there is no memory to map it.
     """
-    return memoryview(_mapped(path))
+    descriptor, status = open_regular(path)
+    try:
+        if status.st_size < TRAILER:
+            raise PackDamage(f"{path} is cut short")
+        return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _fan_out(firsts: bytes) -> bytes:
@@ -268,19 +277,6 @@ def _fan_out(firsts: bytes) -> bytes:
         before = first
     parts.append(len(firsts).to_bytes(4) * (256 - before))
     return b"".join(parts)
-
-
-def _mapped(path: str) -> mmap.mmap:
-    descriptor, status = open_regular(path)
-    try:
-        if status.st_size < TRAILER:
-            raise PackDamage(f"{path} is cut short")
-        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        error.filename = path
-        raise
-    finally:
-        os.close(descriptor)
 
 
 def _split(names: bytes) -> Iterator[bytes]:

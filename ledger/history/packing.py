@@ -106,7 +106,7 @@ def next_fold(staging: StagingArea) -> FoldStep | None:
         if under_way is not None and _is_turn(counts, written):
             if not under_way.by_hand:
                 return partial(_advance, staging, staging.resume(under_way), written)
-            if staging.has_died(under_way):
+            if staging.has_died():
                 staging.discard()
     return None
 

@@ -49,7 +49,7 @@ class Packs:
     def read(self, id: ObjectId, damage: Damage, named_by: ObjectId | None = None) -> RawObject | None:
         """The kind and bytes of an object, from a known pack; ``damage`` notes what is wrong in packs asked before."""
         if not self._scanned:
-            self._scan()
+            self.look_again()
         name = bytes.fromhex(id)
         for stem, pack in self._in_order(named_by):
             try:
@@ -75,7 +75,7 @@ class Packs:
         """As `read`, after looking which packs there are now."""
         # A pack that was just listed may be gone when it is opened, its objects in one that was not there yet.
         for _ in range(_RESCANS):
-            has_changed = self._scan()
+            has_changed = self.look_again()
             found = self.read(id, damage)
             if found is not None or not has_changed:
                 return found
@@ -101,7 +101,7 @@ class Packs:
             with self._guard:
                 self._packs, self._by_age = {}, ()
                 self._bases = RecentObjects(_BASES_BYTES)
-            self._scan()
+            self.look_again()
             return True
 
     def ids_beginning(self, prefix: str) -> list[ObjectId]:
@@ -116,9 +116,22 @@ class Packs:
         """How many objects each known pack holds, by file name without ending; what was just written comes first."""
         return self._counts
 
-    def look_again(self) -> None:
-        """Bring the known packs in step with the folder."""
-        self._scan()
+    def look_again(self) -> bool:
+        """Bring the known packs in step with the folder, newest first: what is asked for is mostly new.
+
+        Says whether other packs are there than were known.
+        """
+        folder = os.fspath(self.folder)
+        with storage_errors(folder, "read"):
+            found = _indexes_in(folder)
+        found.sort(reverse=True)
+        with self._guard:
+            known = self._packs
+            self._packs = {stem: known[stem] if stem in known else PackFile(f"{folder}/{stem}") for _, stem, _ in found}
+            self._by_age = tuple(self._packs.items())
+            self._counts = {stem: count_in_index(size) for _, stem, size in found}
+            self._scanned = True
+            return known.keys() != self._packs.keys()
 
     def adopt(self, stem: str, count: int, *, made_of: Collection[str] = ()) -> None:
         """Know a pack of ``count`` objects that this process has just put in place.
@@ -141,7 +154,7 @@ class Packs:
             self._counts = {stem: count for stem, count in self._counts.items() if stem not in gone}
 
     def _listed(self, prefix: str) -> list[ObjectId]:
-        self._scan()
+        self.look_again()
         first = int(prefix[:2], 16)
         packed = (name.hex() for pack in self._packs.values() for name in _names_beginning(pack, first))
         return [ObjectId(name) for name in packed if name.startswith(prefix)]
@@ -170,23 +183,6 @@ class Packs:
         with self._guard:
             if stem in self._packs:
                 self._packs = {stem: self._packs[stem], **self._packs}
-
-    def _scan(self) -> bool:
-        """Bring the known packs in step with the directory, newest first: what is asked for is mostly new.
-
-        Says whether other packs are there than were known.
-        """
-        folder = os.fspath(self.folder)
-        with storage_errors(folder, "read"):
-            found = _indexes_in(folder)
-        found.sort(reverse=True)
-        with self._guard:
-            known = self._packs
-            self._packs = {stem: known[stem] if stem in known else PackFile(f"{folder}/{stem}") for _, stem, _ in found}
-            self._by_age = tuple(self._packs.items())
-            self._counts = {stem: count_in_index(size) for _, stem, size in found}
-            self._scanned = True
-            return known.keys() != self._packs.keys()
 
 
 def _names_beginning(pack: PackFile, first: int) -> list[bytes]:

@@ -218,11 +218,11 @@ class StagingArea:
         self.discard()
         return None
 
-    def has_died(self, plan: FoldPlan) -> bool:
-        """Whether a fold is one by hand whose program died: nothing has moved in it for long."""
+    def has_died(self) -> bool:
+        """Whether the program of a fold by hand has died: nothing has moved in it for long."""
         with storage_errors(self.folder, "read"):
             moved = max((entry.stat().st_mtime for entry in os.scandir(self.folder)), default=0.0)
-        return plan.by_hand and abs(time.time() - moved) > DEAD_SECONDS
+        return abs(time.time() - moved) > DEAD_SECONDS
 
     def discard(self) -> None:
         """Throw away what there is of a fold: the plan first, without which the rest is nothing.
