@@ -24,10 +24,9 @@ from ledger.history.packfile import PackFile
 from ledger.history.ref_auditing import check_refs
 from ledger.history.refs import PACKED_REFS
 from ledger.history.replacing import MULTI_PACK_INDEX
-from ledger.history.repository import GRAFTS, HEAD, SHALLOW
+from ledger.history.repository import GRAFTS, HEAD, PACKS, SHALLOW
 from ledger.history.revisions import commit_behind
 from ledger.history.soundness import (
-    PACKS,
     GitFault,
     check_folder,
     check_index,
@@ -55,7 +54,7 @@ def git_files(history: History) -> Iterator[str]:
     packs = names_in(objects / "pack")
     stems = dict.fromkeys(name.rsplit(".", 1)[0] for name in packs if name.endswith((".pack", ".idx")))
     common = (MULTI_PACK_INDEX, f"{MULTI_PACK_INDEX}.d")
-    yield from (f"objects/pack/{name}" for name in (*stems, *(name for name in packs if name in common)))
+    yield from (f"{PACKS}/{name}" for name in (*stems, *(name for name in packs if name in common)))
     yield from (f"objects/info/{name}" for name in names_in(objects / "info") if name.startswith("commit-graph"))
 
 
@@ -65,7 +64,7 @@ def check_indexes(history: History) -> Iterator[GitFault]:
     To be called before any object is read, since reading makes a lost index again.
     """
     for base in _packs(history):
-        fault = check_index(base, f"objects/pack/{base.name}")
+        fault = check_index(base, f"{PACKS}/{base.name}")
         if fault is not None:
             yield fault
 
@@ -83,7 +82,7 @@ def check_missed(history: History, before: frozenset[str]) -> Iterator[GitFault]
     if history.objects.packs.has_restored:
         for stem in sorted(before):
             if mode_of(history.objects.pack_directory / f"{stem}.idx", follow=False):
-                where = f"objects/pack/{stem}.idx"
+                where = f"{PACKS}/{stem}.idx"
                 yield GitFault(where, "missing", f"{history.git_dir / where} was missing; it has been made again")
 
 
@@ -172,7 +171,7 @@ def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
         yield from check_refs(history, name)
     elif name == PACKS:
         yield from filter(None, [check_folder(path, name, of="packs")])
-    elif name.startswith("objects/pack/pack-"):
+    elif name.startswith(f"{PACKS}/pack-"):
         yield from check_pack(path, name)
     elif len(name) == len("objects/ab"):
         yield from check_loose(path, name)

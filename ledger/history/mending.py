@@ -39,18 +39,18 @@ from ledger.history.pack_writing import release_pack, write_pack
 from ledger.history.packfile import PackFile
 from ledger.history.refs import BRANCH, PACKED_REFS
 from ledger.history.replacing import MULTI_PACK_INDEX, remove_multi_pack_index
-from ledger.history.repository import SHALLOW, write_head
-from ledger.history.soundness import PACKS, GitFault
+from ledger.history.repository import PACKS, SHALLOW, write_head
+from ledger.history.soundness import GitFault
 from ledger.history.tips import read_tips
 from ledger.ids import CommitId
 from ledger.system_errors import raise_if_inconclusive
 
 _PACK_OBJECTS = 10_000  # of a pack that is written from memory
-_PACK = "objects/pack/pack-"
+_PACK = f"{PACKS}/pack-"
 _WRITTEN = {"HEAD": write_head, "config": write_settings}
 _OF_SYNCS = ("refs/ledger/", "refs/remotes/")  # the next sync writes what it needs of them
-_LAYERS = (f"objects/pack/{MULTI_PACK_INDEX}.d/", "objects/info/commit-graphs/")
-_DERIVED = (f"objects/pack/{MULTI_PACK_INDEX}", "objects/info/commit-graph")
+_LAYERS = (f"{PACKS}/{MULTI_PACK_INDEX}.d/", "objects/info/commit-graphs/")
+_DERIVED = (f"{PACKS}/{MULTI_PACK_INDEX}", "objects/info/commit-graph")
 _OBJECT_FILE = re.compile(r"objects/(?:pack/pack-[0-9a-f]{40}\.[a-z]+|[0-9a-f]{2}/[0-9a-f]{38})")
 _FOLDER = re.compile(r"refs|logs|objects/(?:pack|[0-9a-f]{2})")
 
@@ -221,9 +221,9 @@ def _files_of(git_dir: Path, fault: GitFault) -> list[str]:
     name = fault.where
     if name.startswith(_PACK) and name.endswith((".pack", ".idx")):
         stem = Path(name).stem
-        if name.endswith(".idx") and can_be_indexed(git_dir / "objects" / "pack" / stem):
+        if name.endswith(".idx") and can_be_indexed(git_dir / PACKS / stem):
             return [name] if fault.kind == "corrupt" else []  # a lost one has been made again by the reading before
-        return sorted(f"objects/pack/{path.name}" for path in (git_dir / "objects" / "pack").glob(f"{stem}.*"))
+        return sorted(f"{PACKS}/{path.name}" for path in (git_dir / PACKS).glob(f"{stem}.*"))
     if name.startswith(_LAYERS):
         # Each layer builds on the one below: without that it is of no use, and Git complains.
         folder = (git_dir / name).parent

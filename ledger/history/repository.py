@@ -26,6 +26,9 @@ LOCK = "lock"
 UNSYNCED = "unsynced"
 """The file beside a history which says that there are saves that nobody has made durable."""
 
+PACKS = "objects/pack"
+"""The folder of a repository in which its packs lie."""
+
 SHALLOW = "shallow"
 """The file whose presence tells Git that a history is cut off, whether it is or not."""
 
@@ -54,7 +57,7 @@ def create_repository(git_dir: Path) -> None:
         raise LedgerExistsError(
             f"{git_dir} exists already", hint="open the ledger instead of making it", path=str(git_dir)
         )
-    for folder in ("objects/pack", "objects/info", "refs/heads", "refs/tags"):
+    for folder in (PACKS, "objects/info", "refs/heads", "refs/tags"):
         make_directory(git_dir / folder)
     write_settings(git_dir)
     write_file(git_dir / "description", [b"history of a ledger\n"])

@@ -25,9 +25,6 @@ from ledger.history.packfile import TRAILER, PackFile
 from ledger.history.recent_objects import RecentObjects
 from ledger.system_errors import raise_if_inconclusive, storage_error
 
-PACKS = "objects/pack"
-"""The folder of a repository in which its packs lie."""
-
 _BLOCK = 1 << 20
 _SHOWN = 3
 _PERSON = rb"[^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]*) [+-][0-9]{4}\n"

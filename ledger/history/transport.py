@@ -36,7 +36,7 @@ from ledger.history.git_words import advice, is_damaged_here, is_failing_here, i
 from ledger.history.loose import LooseObjects
 from ledger.history.refs import BRANCH, PACKED_REFS
 from ledger.history.remotes import FILE, Remote, path_in
-from ledger.history.repository import UNSYNCED
+from ledger.history.repository import PACKS, UNSYNCED
 from ledger.ids import CommitId
 
 _RECEIVE = "git -c core.fsync=all -c core.fsyncMethod=fsync -c receive.unpackLimit=1 receive-pack"
@@ -50,14 +50,13 @@ _UPLOAD = f"GIT_GRAFT_FILE={os.devnull} git -c advice.graftFileDeprecated=false 
 
 It would advise against a graft file at length, ours too, and so hide why a fetch fails.
 """
-_PACKS = "objects/pack"
 _DOWNLOADED = ".temp"
 """The suffix of packs and indexes that Git has taken from a web server, and not looked at yet."""
 _RECEIVED = "tmp_pack_"
 """How the packs begin that Git is taking in, and leaves where it finds no room."""
 _MADE = ("HEAD", "config", PACKED_REFS, BRANCH)
 """The files without which a repository is none, or has no branch."""
-_NAMED_IN = (_PACKS, os.path.dirname(BRANCH), "reftable")
+_NAMED_IN = (PACKS, os.path.dirname(BRANCH), "reftable")
 """The folders in which Git names what it takes: packs, and refs, which a remote may keep as it likes."""
 _GIT_ENDS = ("/.git", "", ".git")
 """What Git appends to a path to find the repository there, in this order."""
@@ -129,7 +128,7 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
             raise StorageError(message, hint=hint, path=str(git_dir))
         hint = _MEND if is_damaged_here(done.words) else advice(done.words, _reach(remote))
         raise RemoteError(message, hint=hint, remote=remote.name, url=str(remote))
-    sync_directory(f"{git_dir}/{_PACKS}")  # Git has synced the pack, but not its name
+    sync_directory(f"{git_dir}/{PACKS}")  # Git has synced the pack, but not its name
     if any(LooseObjects(git_dir / "objects").ids()):
         settle_everything()  # Git syncs no loose object that it takes from a web server without Git
 
@@ -140,10 +139,10 @@ def _drop_downloads(git_dir: Path, *, is_full: bool) -> None:
     Of a fetch that has filled the disk the part of a pack goes, which would leave no room for saves either. If another
     fetch that leaves such files is under way, it fails, and can be made again.
     """
-    if not link_on_way(git_dir, _PACKS):  # behind a link lies what is the user's own
-        for name in names_in(git_dir / _PACKS):
+    if not link_on_way(git_dir, PACKS):  # behind a link lies what is the user's own
+        for name in names_in(git_dir / PACKS):
             if name.endswith(_DOWNLOADED) or (is_full and name.startswith(_RECEIVED)):
-                remove_if_there(git_dir / _PACKS / name)
+                remove_if_there(git_dir / PACKS / name)
 
 
 def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
@@ -201,7 +200,7 @@ def _repository_near(remote: Remote) -> str | None:
     if not _is_near(remote):
         return None
     path = path_in(remote.url)
-    return next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/{_PACKS}")), None)
+    return next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/{PACKS}")), None)
 
 
 def _clear_dead_locks(remote: Remote, refusal: str) -> bool:
