@@ -3,8 +3,6 @@
 The file ``ledger.json`` says so. All commits of a ledger have the same, so one of them is looked at.
 """
 
-from pathlib import Path
-
 from ledger.errors import IntegrityError
 from ledger.history.forms import object_id
 from ledger.history.kinds import BLOB
@@ -24,8 +22,7 @@ _MARKER_ID = object_id(BLOB, MARKER)
 class CheckedTrees:
     """The trees of the commits of one history, whose format is known. Threads may share it."""
 
-    def __init__(self, git_dir: Path, objects: Objects) -> None:
-        self._git_dir = git_dir
+    def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._is_known = False
 
@@ -42,10 +39,11 @@ class CheckedTrees:
         return tree
 
     def _check(self, tree: CommittedTree) -> None:
-        where = f"{self._git_dir}: {LEDGER_FILE[0]}"
+        git_dir = self._objects.git_dir
+        where = f"{git_dir}: {LEDGER_FILE[0]}"
         entry = tree.find(LEDGER_FILE)
         if entry is None:
-            raise IntegrityError(f"{where} is missing: this is not a ledger's history", where=str(self._git_dir))
+            raise IntegrityError(f"{where} is missing: this is not a ledger's history", where=str(git_dir))
         # The id alone tells what the file holds. As the oldest object it would be sought in every pack, if it were
         # read.
         if entry.id != _MARKER_ID:

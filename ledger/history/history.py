@@ -40,8 +40,8 @@ class History:
         """The objects of the repository, for the rest of this package."""
         self.staging = StagingArea(self.objects)
         """Where folds that take several steps stand, for the rest of this package."""
-        self._trees = CheckedTrees(git_dir, self.objects)
-        self._publisher = Publisher(git_dir, lock, self.objects, self.staging, self._trees, timeout=lock_timeout)
+        self._trees = CheckedTrees(self.objects)
+        self._publisher = Publisher(lock, self.objects, self.staging, self._trees, timeout=lock_timeout)
         # One value, which threads replace as a whole. Kept because many versions in a row ask for it at one commit.
         self._published: tuple[CommitId, Snapshot] | None = None
 

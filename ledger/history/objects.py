@@ -32,6 +32,7 @@ class Objects:
     """The objects of one repository; threads may share it."""
 
     def __init__(self, git_dir: Path) -> None:
+        self.git_dir = git_dir
         self.directory = git_dir / "objects"
         self.pack_directory = self.directory / "pack"
         self.loose = LooseObjects(self.directory)

@@ -59,7 +59,7 @@ def check_pack(objects: Objects, stem: str) -> None:
     path = f"{objects.pack_directory}/{stem}.pack"
     if status_of(path) is None:
         raise StorageError(
-            f"the history {objects.directory.parent} was replaced or deleted while something was published to it",
+            f"the history {objects.git_dir} was replaced or deleted while something was published to it",
             hint="do it again; nothing was published",
             path=path,
         )
@@ -136,4 +136,4 @@ def _mark_of(objects: Objects, stem: str) -> str:
 
 def _spare_mark(objects: Objects) -> str:
     """Where the ``.keep`` file lies that no pack needs now."""
-    return f"{objects.directory.parent}/ledger-keep"
+    return f"{objects.git_dir}/ledger-keep"

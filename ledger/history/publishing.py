@@ -64,17 +64,17 @@ class Publisher:
     """Who moves the branch of one history. Threads may share it, and a fork may go on with it."""
 
     def __init__(
-        self, git_dir: Path, lock: Path, objects: Objects, staging: StagingArea, trees: CheckedTrees, *, timeout: float
+        self, lock: Path, objects: Objects, staging: StagingArea, trees: CheckedTrees, *, timeout: float
     ) -> None:
         """``lock`` is the file of the ledger's lock, ``timeout`` how many seconds a writer waits for its turn."""
-        self._git_dir = git_dir
+        self._git_dir = objects.git_dir
         self._objects = objects
         self._trees = trees
         self._timeout = timeout
         self._unsynced = lock.parent / UNSYNCED
         self._lock = LockFile(lock)
         self._queue = Queue(lock.parent / "queue")
-        self._turns = Turns(git_dir, objects, self._lock, self._queue, timeout=timeout)
+        self._turns = Turns(objects, self._lock, self._queue, timeout=timeout)
         self._folds = Folds(staging, lock.parent, self._queue, timeout=timeout)
 
     def publish_in_turn(self, publication: Publication) -> Published:

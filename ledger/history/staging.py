@@ -139,7 +139,7 @@ class StagingArea:
 
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
-        self.folder = objects.directory.parent / "ledger-fold"
+        self.folder = objects.git_dir / "ledger-fold"
         self.fold_at_hand: StagedFold | None = None
         """The fold that this process advanced last, with what it has read for it."""
 

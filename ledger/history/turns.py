@@ -7,7 +7,6 @@ the publication was published after all, so that nothing is published twice.
 
 import time
 from contextlib import ExitStack, closing
-from pathlib import Path
 
 from ledger.disk import HeldLock, LockFile
 from ledger.errors import LockTimeoutError, StorageError
@@ -29,9 +28,9 @@ _LONGEST_LOOK = 0.2
 class Turns:
     """The turns of the writers of one history. Threads may share it."""
 
-    def __init__(self, git_dir: Path, objects: Objects, lock: LockFile, queue: Queue, *, timeout: float) -> None:
+    def __init__(self, objects: Objects, lock: LockFile, queue: Queue, *, timeout: float) -> None:
         """``timeout`` is how many seconds a writer waits."""
-        self._git_dir = git_dir
+        self._git_dir = objects.git_dir
         self._objects = objects
         self._lock = lock
         self._queue = queue

@@ -39,9 +39,7 @@ class UnlockedHistory(History):
 
     def __init__(self, git_dir: Path, lock: Path, *, lock_timeout: float = 60.0) -> None:
         super().__init__(git_dir, lock, lock_timeout=lock_timeout)
-        self._publisher = _UnlockedPublisher(
-            git_dir, lock, self.objects, self.staging, self._trees, timeout=lock_timeout
-        )
+        self._publisher = _UnlockedPublisher(lock, self.objects, self.staging, self._trees, timeout=lock_timeout)
 
 
 def new_history(folder: Path) -> History:
