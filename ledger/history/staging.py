@@ -73,7 +73,7 @@ class StagedFold:
         self.plan = plan
         self._folder = folder
         self._saved_bytes = len(records)
-        self._last_state: tuple[_State | None, _State | None] = None, None
+        self._last_state: tuple[_State | None, _State | None] | None = None
         related = UNLIMITED if plan.by_hand else _MOST_RELATED
         self._fold = Fold(packs, NewPack(folder / _PACK, records), most_related=related)
 
@@ -91,7 +91,7 @@ class StagedFold:
 
     def is_as_left(self) -> bool:
         """Whether nobody else has gone on with this fold since this object did."""
-        return self._last_state != (None, None) and self._last_state == self._state()
+        return self._last_state == self._state()
 
     def advance(self, objects: Objects, most: int) -> bool:
         """Do the next step, of ``most`` entries or some parts of the index; says whether it was the last.
