@@ -18,7 +18,8 @@ from ledger.disk.given import temporary_folder
 from ledger.disk.modes import MODE
 from ledger.disk.reading import is_folder, is_link, storage_errors
 from ledger.disk.removing import remove_if_there
-from ledger.disk.syncing import sync_directory, sync_file
+from ledger.disk.syncing import durability, sync_directory, sync_file
+from ledger.enums import Durability
 from ledger.errors import StorageError
 from ledger.system_errors import storage_error
 
@@ -83,13 +84,9 @@ def write_derived_file(path: str | os.PathLike[str], data: bytes | memoryview) -
     """
     target = os.fspath(path)
     staging = os.path.join(os.path.dirname(target), fresh_name())
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with durability(Durability.RELAXED):
+        write_new_file(staging, [data], mode=0o600)
     try:
-        descriptor = os.open(staging, flags, 0o600)
-        try:
-            write_all(descriptor, data)
-        finally:
-            os.close(descriptor)
         os.rename(staging, target)
     except BaseException:
         remove_if_there(staging)
