@@ -10,8 +10,8 @@ Rules it keeps (specs/maintenance.md, 3):
 """
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,14 +50,9 @@ def hold(store: Store, *, timeout: float) -> Hold:
     return Hold(store.root / STORE_KEY if isinstance(store, LocalStore) else None, timeout=timeout)
 
 
-@contextmanager
-def alone_with(store: LocalStore, *, timeout: float) -> Iterator[None]:
+def alone_with(store: LocalStore, *, timeout: float) -> AbstractContextManager[None]:
     """A block during which nobody holds a store; raises `LockTimeoutError` where somebody goes on holding it."""
-    path = store.root / STORE_KEY
-    with ExitStack() as stack:
-        with storage_errors(path, "open"):
-            stack.enter_context(alone(path, timeout=timeout))
-        yield
+    return alone(store.root / STORE_KEY, timeout=timeout)
 
 
 def clock_of(store: LocalStore) -> float:

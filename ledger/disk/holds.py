@@ -40,8 +40,8 @@ class Hold:
         self._path = path
         if path is None:
             return
-        with contextlib.suppress(FileNotFoundError):
-            self._file = _open_to_hold(path)
+        with storage_errors(path, "open"), contextlib.suppress(FileNotFoundError):
+            self._file = OwnFile(path, READ_ONLY)
             _give_way(f"{os.fspath(path)}{_WAITING}")
             _flock(self._file, fcntl.LOCK_SH, path, timeout)
 
@@ -61,11 +61,9 @@ class Hold:
 
 @contextlib.contextmanager
 def alone(path: str | os.PathLike[str], *, timeout: float) -> Iterator[None]:
-    """A block during which nobody has a `Hold` on a file; raises `LockTimeoutError` where somebody keeps one.
-
-    Raises ``FileNotFoundError`` as it is, so that the caller says what is missing.
-    """
-    file = _open_to_hold(path)
+    """A block during which nobody has a `Hold` on a file; raises `LockTimeoutError` where somebody keeps one."""
+    with storage_errors(path, "open"):
+        file = OwnFile(path, READ_ONLY)
     try:
         with _waiting_openly(Path(f"{os.fspath(path)}{_WAITING}")):
             _flock(file, fcntl.LOCK_EX, path, timeout)
@@ -138,15 +136,6 @@ def _give_way(path: str) -> None:
     deadline = time.monotonic() + _COURTESY_SECONDS
     while os.path.lexists(path) and not is_abandoned(Path(path)) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
-
-
-def _open_to_hold(path: str | os.PathLike[str]) -> OwnFile:
-    try:
-        return OwnFile(path, READ_ONLY)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise storage_error(error, path, "open") from error
 
 
 def _flock(file: OwnFile, kind: int, path: str | os.PathLike[str], timeout: float) -> None:
