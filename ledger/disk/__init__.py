@@ -1,7 +1,7 @@
 """Durable writes, reads that never lie, and the lock.
 
-Every durable write of a ledger goes through this package, and it alone uses fsync. Each part states the rules it
-keeps (specs/concurrency.md).
+Every durable write of a ledger goes through this package, and it alone uses fsync and filelock. Each part states the
+rules it keeps (specs/concurrency.md).
 """
 
 from ledger.disk.beside import folder_beside

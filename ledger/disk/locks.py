@@ -1,23 +1,28 @@
-"""The lock of one writer at a time.
+"""The lock of one writer at a time; the only user of filelock.
 
 It is an ``flock``, released by the kernel when its holder dies; the file names the holder's pid and host. The lock only
 saves work: what makes publishing correct is the compare-and-swap of the ref (specs/concurrency.md, 2).
+
+A free lock is taken with a single system call. Only where somebody has to wait is filelock used: its handling of
+threads, forks and signals would cost a tenth of a small save.
 """
 
 import contextlib
 import fcntl
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ledger.disk.own_files import OwnFile
 from ledger.disk.reading import read_file, storage_errors
 from ledger.errors import LockTimeoutError
-from ledger.system_errors import FULL
+from ledger.system_errors import FULL, storage_error
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 _POLL_SECONDS = 0.01
 _HOLDER_LIMIT = 4096  # bytes of the file that are read: pid and host take far fewer
@@ -33,10 +38,11 @@ class HeldLock:
     holding the lock, in which case it may have left its work half-done.
     """
 
-    def __init__(self, file: OwnFile) -> None:
-        """``file`` has been locked."""
+    def __init__(self, file: OwnFile, waited_for: "BaseFileLock | None" = None) -> None:
+        """``file`` holds the lock, unless ``waited_for`` does."""
         self.holder_died = False
         self._file = file
+        self._waited_for = waited_for
 
     def __enter__(self) -> Self:
         return self
@@ -65,6 +71,14 @@ class HeldLock:
         """Release the lock, and leave the content of the file as it is."""
         # An error here is ignored: the work is done and durable, and the kernel releases the lock with the process.
         self._file.let_go()
+        if self._waited_for is not None:
+            with contextlib.suppress(OSError):
+                self._waited_for.release()
+
+    def __del__(self) -> None:
+        # An interrupt may come before the ``with`` block begins, or even before `__init__` has set the attributes.
+        with contextlib.suppress(AttributeError):
+            self.let_go()
 
     def sign(self) -> None:
         """Learn whether the last holder died, and write who holds the lock now; raises plain ``OSError``."""
@@ -91,8 +105,7 @@ class LockFile:
     def try_hold(self) -> HeldLock | None:
         """The lock, held, or ``None`` where somebody else holds it; `StorageError` on a file system without flock."""
         with storage_errors(self.path, "lock"):
-            # No link is followed: it may lead to a file of the user's own, which the holder's name would overwrite.
-            file = OwnFile(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW)
+            file = self._open()
             try:
                 fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -102,26 +115,16 @@ class LockFile:
                 # and the handler may want the lock.
                 file.let_go()
                 raise
-        held = HeldLock(file)
-        try:
-            with storage_errors(self.path, "write"):
-                held.sign()
-        except BaseException:
-            held.let_go()
-            raise
-        return held
+        return self._signed(HeldLock(file))
 
     def hold(self, *, timeout: float) -> HeldLock:
         """The lock, held, after up to ``timeout`` seconds.
 
         Raises `LockTimeoutError` with the pid and host of the holder; a live lock is never stolen.
         """
-        deadline = time.monotonic() + timeout
-        # Asked again and again: ``flock`` itself waits for ever, or not at all.
-        while (held := self.try_hold()) is None:
-            if time.monotonic() > deadline:
-                raise self.timed_out(timeout)
-            time.sleep(_POLL_SECONDS)
+        held = self.try_hold() or self._wait(timeout)
+        if held is None:
+            raise self.timed_out(timeout)
         return held
 
     def timed_out(self, timeout: float) -> LockTimeoutError:
@@ -133,6 +136,38 @@ class LockFile:
             holder=holder,
             path=str(self.path),
         )
+
+    def _wait(self, timeout: float) -> HeldLock | None:
+        """The lock, held, as soon as it is free; ``None`` if it is not within ``timeout`` seconds."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path, poll_interval=_POLL_SECONDS, thread_local=False, is_singleton=False)
+        try:
+            lock.acquire(timeout=timeout)
+        except Timeout:
+            return None
+        except OSError as error:
+            raise storage_error(error, self.path, "lock") from error
+        try:
+            with storage_errors(self.path, "lock"):
+                file = self._open()
+        except BaseException:
+            lock.release()
+            raise
+        return self._signed(HeldLock(file, lock))
+
+    def _signed(self, held: HeldLock) -> HeldLock:
+        try:
+            with storage_errors(self.path, "write"):
+                held.sign()
+        except BaseException:
+            held.let_go()
+            raise
+        return held
+
+    def _open(self) -> OwnFile:
+        # No link is followed: it may lead to a file of the user's own, which the holder's name would overwrite.
+        return OwnFile(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW)
 
 
 @contextlib.contextmanager

@@ -43,6 +43,7 @@ def load_modules() -> None:
         "concurrent.futures.thread",
         "dulwich.config",
         "encodings.ascii",
+        "filelock",
         "getpass",
         "pyfastcdc",
         "zstandard",
