@@ -41,8 +41,10 @@ def claims_of(drafts: Sequence[Draft], snapshot: Snapshot) -> tuple[Claim, ...]:
     """The claims of the new versions of some drafts, in their order, once all of them are published."""
     versions = [draft for draft in drafts if isinstance(draft, VersionDraft)]
     found: dict[VersionId, Claim] = {}
-    for name in dict.fromkeys(draft.name for draft in versions):
-        wanted = {draft.id for draft in versions if draft.name == name}
+    ids: dict[Name, set[VersionId]] = {}
+    for draft in versions:
+        ids.setdefault(draft.name, set()).add(draft.id)
+    for name, wanted in ids.items():
         for claim in snapshot.claims(name, newest_first=True):
             if claim.id in wanted:
                 found[claim.id] = claim

@@ -1,5 +1,6 @@
 """The decision which position and number a version gets."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from ledger.errors import (
 from ledger.history import Claim, History, RecordDraft
 from ledger.history.layout import TreePath
 from ledger.history.objects import Objects
-from ledger.history.placing import allocate, place_all
+from ledger.history.placing import allocate, claims_of, place_all
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import GrowingTree
 from ledger.ids import VersionId
@@ -83,6 +84,26 @@ def test_drafts_of_one_commit_follow_one_another(history: History) -> None:
     published = publish(history, draft(), draft("iris", "cat"), draft("other"), draft())
     assert ["iris@1", "iris@cat", "other@1", "iris@2"] == [claim.label for claim in published.claims]
     assert 2 == len(list(history.log()))
+
+
+def test_claims_of_many_names_are_found_name_by_name(history: History) -> None:
+    """Those that another writer placed are found in their order, and no draft is looked at for another one's name."""
+    compared = 0
+
+    class Counted(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    drafts = [draft(f"n{number % 20}") for number in range(40)]
+    published = publish(history, *drafts)
+    counted = [msgspec.structs.replace(each, name=Counted(each.name)) for each in drafts]
+    assert published.claims == claims_of(counted, history.snapshot())
+    assert compared <= 4 * len(drafts)
 
 
 @pytest.mark.parametrize("version", [1, "cat", 10])
