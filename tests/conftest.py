@@ -18,8 +18,13 @@ from tests.kit.s3 import Bucket, new_bucket, running_server, s3_environment
 from tests.kit.scripts import ScriptServer, running_script_server
 
 # How long an example takes says what else the machine does. The rest is Hypothesis's own profile, which is another one
-# where CI is set: there the same examples are tried each time.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# where CI is set: there the same examples are tried each time, and half as many.
+settings.register_profile(
+    "any machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=50 if "CI" in os.environ else 100,
+)
 settings.load_profile("any machine")
 
 # A shell's background jobs ignore Ctrl-C, and so would every program that a test starts and interrupts.
