@@ -7,6 +7,7 @@ under way while the next fills. A content that is not large has one pack, which 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 
 from ledger.blobs.layout import pack_key
@@ -65,11 +66,13 @@ class PackWriter:
         return self.names
 
     def close(self) -> None:
-        """End all threads, and drop the pack that is not complete."""
-        self._writing.close()
-        self._publishing.close()
-        if self._staged is not None:
-            self._staged.drop()
+        """End all threads, and drop the pack that is not complete, however often an interrupt comes."""
+        try:
+            with closing(self._publishing):
+                self._writing.close()
+        finally:
+            if self._staged is not None:
+                self._staged.drop()
 
     def _complete_pack(self, staged: StagedObject) -> None:
         """Publish the pack in the background, once it is written and few enough others are under way."""

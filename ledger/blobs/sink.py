@@ -99,10 +99,12 @@ class ChunkSink:
             self.close()
 
     def close(self) -> None:
-        """End all threads; nothing may be added afterwards."""
-        self._preparing.close()
-        if self._packs is not None:
-            self._packs.close()
+        """End all threads, however often an interrupt comes; nothing may be added afterwards."""
+        try:
+            self._preparing.close()
+        finally:
+            if self._packs is not None:
+                self._packs.close()
 
     def _finish_small(self, last: Block, files: Sequence[FileEntry]) -> Content:
         chunks: tuple[tuple[Digest, int], ...] = ()

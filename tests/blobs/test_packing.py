@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from ledger.blobs.packing import PackWriter
 from ledger.blobs.packs import PACK_LIMIT, load_index
 from ledger.blobs.retrying import RetryingStore
 from ledger.blobs.store import puts_at_once
-from ledger.blobs.workers import thread_count
+from ledger.blobs.workers import Workers, thread_count
 from ledger.disk import StagedFile, durability
 from ledger.enums import Durability
 from ledger.errors import StorageError
@@ -147,6 +148,27 @@ def test_a_content_that_is_given_up_leaves_no_file(store: LocalStore, how: str) 
     while leftovers(store) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [] == leftovers(store)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_an_interrupt_while_a_content_is_given_up_leaves_nothing(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Whichever threads are waited for when Ctrl-C comes once more, the others end, too, and no file stays."""
+    writer, ended = ContentWriter(store), list[Workers[Any]]()
+    add(writer, "a", LARGE)
+    close = Workers.close
+
+    def interrupted(workers: Workers[Any]) -> None:
+        close(workers)
+        ended.append(workers)
+        if len(ended) == number + 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Workers, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        writer.abort()
+    assert (3, []) == (len(ended), leftovers(store))
 
 
 def test_an_equal_content_leaves_no_file(store: LocalStore) -> None:
