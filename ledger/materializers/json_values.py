@@ -158,8 +158,7 @@ class BytesMaterializer(BaseMaterializer):
                 return memoryview(data) if kind == "memoryview" else data
             array = bytearray(file.seek(0, os.SEEK_END))  # filled in place: a copy would take the memory twice
             file.seek(0)
-            if file.readinto(array) != len(array):  # type: ignore[attr-defined]  # every binary stream has it
-                raise MaterializerError(f"data.bin ends before its {len(array)} bytes", path="data.bin")
+            file.readinto(array)  # type: ignore[attr-defined]  # every binary stream has it
             return array
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def read_npy(file: IO[bytes], name: str) -> "np.ndarray[Any, Any]":
     dtype, shape, is_fortran = _checked_header(file, name)
     array = _new_array(math.prod(shape), dtype)
     if array.nbytes:
-        _read_into(file, array.view(np.uint8).data)
+        file.readinto(array.view(np.uint8).data)  # type: ignore[attr-defined]  # every binary stream has it
     return array.reshape(shape, order="F" if is_fortran else "C")
 
 
@@ -113,13 +113,3 @@ def _read_header(file: IO[bytes], name: str) -> "tuple[np.dtype[Any], tuple[int,
 def _parsed(header: str) -> Any:
     """A header as Python literals. No dtype is kept here, because the names of its fields can be changed in place."""
     return ast.literal_eval(header)  # literals only: nothing is evaluated
-
-
-def _read_into(file: IO[bytes], view: memoryview) -> None:
-    """Fill a buffer, however little the stream gives at a time."""
-    done = 0
-    while done < len(view):
-        count: int = file.readinto(view[done:])  # type: ignore[attr-defined]  # every binary stream has it
-        if not count:
-            raise MaterializerError(f"an array ends after {done} of {len(view)} bytes")
-        done += count

@@ -8,7 +8,7 @@ cannot say (labels, index, dtypes, names, attrs) is JSON in the schema's metadat
 
 import json
 import os
-from typing import IO, Any, ClassVar, cast
+from typing import IO, Any, ClassVar
 
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import MaterializerError
@@ -104,7 +104,7 @@ def _in_arrow(file: IO[bytes]) -> Any:
 
     held = pa.allocate_buffer(file.seek(0, os.SEEK_END))
     file.seek(0)
-    cast("Any", file).readinto(held)  # every binary stream has it, though not every `IO`
+    file.readinto(held)  # type: ignore[attr-defined]  # every binary stream has it
     return pa.BufferReader(held)
 
 
