@@ -128,10 +128,6 @@ class BaseMaterializer:
         """The class that a failing `save` failed in: the one that the value was left to, or this one."""
         return self._delegate.at_work() if self._delegate is not None else type(self)
 
-    def raise_trust(self, trust: TrustClass) -> None:
-        """Note that reading an element of the value asks for ``trust``."""
-        self.trust = highest_trust(self.trust, trust)
-
 
 def _check_declaration(cls: type[BaseMaterializer]) -> None:
     """Refuse a subclass that could not work, where it is defined and not when somebody saves."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from ledger.enums import ArtifactType
 from ledger.errors import MaterializerError
 from ledger.materializers.atoms import DECIMAL_BITS
-from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.base import BaseMaterializer, highest_trust
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder, can_encode
 from ledger.materializers.registry import DATACLASS, JSON, LAST_RESORT, TENSORS, materializer_named, qualified_name
@@ -41,7 +41,7 @@ class _TreeMaterializer(BaseMaterializer):
             return
         encoder = TreeEncoder(self.files)
         write_tree(self.files, encoder.encode(value))
-        self.raise_trust(encoder.trust)
+        self.trust = highest_trust(self.trust, encoder.trust)
 
     def load(self, data_type: type | None) -> Any:
         """The value, with the types it had."""
