@@ -1,11 +1,10 @@
 """Types of Arrow: as JSON, and on their way through parquet, which does not bring back all of them."""
 
-import base64
 import functools
 import io
 from typing import Any
 
-from ledger.materializers.atoms import Json
+from ledger.materializers.atoms import Json, from_base64, to_base64
 
 
 def encode_arrow_type(kind: Any) -> Json:
@@ -13,14 +12,14 @@ def encode_arrow_type(kind: Any) -> Json:
     import pyarrow as pa
 
     written = pa.schema([pa.field("type", kind)]).serialize().to_pybytes()
-    return {"arrow": str(kind), "type": base64.b64encode(written).decode("ascii")}
+    return {"arrow": str(kind), "type": to_base64(written)}
 
 
 def decode_arrow_type(held: Json) -> Any:
     """The type of Arrow that was written."""
     import pyarrow as pa
 
-    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(held["type"]))).field(0).type
+    return pa.ipc.read_schema(pa.py_buffer(from_base64(held["type"]))).field(0).type
 
 
 @functools.lru_cache(maxsize=256)
