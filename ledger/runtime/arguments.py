@@ -5,7 +5,7 @@ step's cache key is made, and `Inputs.load` reads their values for the body.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ledger.core import ArtifactVersion, Ledger, ledger_for_reading, ledger_for_writing
@@ -21,15 +21,19 @@ from ledger.wording import shown
 Versions = Mapping[tuple[str, str], ArtifactVersion]
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Inputs:
     """What a step gets: versions by argument, plain values by argument, and how they are recorded."""
 
-    versions: dict[str, ArtifactVersion] = field(default_factory=dict)
-    values: dict[str, Any] = field(default_factory=dict)
-    parameters: dict[str, Any] = field(default_factory=dict)
-    records: tuple[StepInput, ...] = ()
-    has_external: bool = False
+    versions: dict[str, ArtifactVersion]
+    values: dict[str, Any]
+    parameters: dict[str, Any]
+    records: tuple[StepInput, ...]
+
+    @property
+    def has_external(self) -> bool:
+        """Whether a value from outside is among them."""
+        return any(record.kind == "external" for record in self.records)
 
     def load(self, planned: PlannedStep) -> dict[str, Any]:
         """The arguments as the function takes them; a parameter annotated as `ArtifactVersion` gets the handle."""
@@ -74,24 +78,23 @@ def resolve_inputs(
     planned: PlannedStep, ledger: Ledger, outputs: Versions, external: Mapping[int, ArtifactVersion]
 ) -> Inputs:
     """Find out what each argument is, without loading it; a look-up that fails raises as it would anywhere."""
-    inputs = Inputs()
+    versions: dict[str, ArtifactVersion] = {}
+    values: dict[str, Any] = {}
     records: list[StepInput] = []
     for name, argument in planned.arguments.items():
         if isinstance(argument, Plain):
-            inputs.values[name] = argument.value
+            values[name] = argument.value
             continue
         with noted(_note(planned, name)):
             found, kind = _resolve(planned, name, argument, ledger, outputs, external)
-        if not isinstance(found, ArtifactVersion):
+        if isinstance(found, ArtifactVersion):
+            versions[name] = found
+            records.append(StepInput(argument=name, name=found.name, id=found.claim_id, kind=kind))
+        else:
             check_input(planned.name, planned.step.signature, name, found)
-            inputs.values[name] = found
-            continue
-        inputs.versions[name] = found
-        inputs.has_external |= kind == "external"
-        records.append(StepInput(argument=name, name=found.name, id=found.claim_id, kind=kind))
-    inputs.records = tuple(records)
-    inputs.parameters = as_parameters(planned.name, inputs.values)
-    return inputs
+            values[name] = found
+    parameters = as_parameters(planned.name, values)
+    return Inputs(versions=versions, values=values, parameters=parameters, records=tuple(records))
 
 
 def _note(planned: PlannedStep, argument: str) -> str:
