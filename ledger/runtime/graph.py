@@ -46,7 +46,7 @@ class FromLookup:
 
     wanted: str | UUID
     version: str | int | None
-    tag: str | None = None
+    tag: str | None
     path: FactPath = ()
 
 

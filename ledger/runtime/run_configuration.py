@@ -42,7 +42,7 @@ class Place:
 class StepConfiguration:
     """What the file says about one step."""
 
-    name: str = ""
+    name: str
     enable_cache: bool | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, ArtifactConfig] = field(default_factory=dict)
