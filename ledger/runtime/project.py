@@ -49,8 +49,8 @@ class ProjectState:
         """Stop asking."""
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            process.communicate()
+            with process:  # its output is not read to the end, which a program that it has started may hold open
+                process.kill()
 
 
 def _is_work_tree(folder: Path) -> bool:

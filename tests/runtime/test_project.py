@@ -106,11 +106,14 @@ def test_without_git_there_is_no_project(project: Path, monkeypatch: pytest.Monk
         assert training().project is None
 
 
-def test_a_git_that_gives_no_answer_keeps_no_run_waiting(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run is recorded without the project, and Git is stopped."""
+@pytest.mark.parametrize("command", ["exec sleep 60", "sleep 60"], ids=["itself", "started by a script of its name"])
+def test_a_git_that_gives_no_answer_keeps_no_run_waiting(
+    project: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """The run is recorded without the project, and Git is stopped; nobody waits for what it has started."""
     slow = project / "slow"
     slow.mkdir()
-    (slow / "git").write_text("#!/bin/sh\nexec sleep 60\n")
+    (slow / "git").write_text(f"#!/bin/sh\n{command}\n")
     (slow / "git").chmod(0o755)
     monkeypatch.setattr(state, "_PATIENCE_SECONDS", 0.05)
     start = time.monotonic()
