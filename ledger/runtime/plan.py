@@ -160,10 +160,10 @@ def _plan_output(
         if of_file.name is None:
             raise
         raise configured.refused_name(output.key, str(error), error.hint) from error
-    templates = [*([output.key] if output.is_named else []), *([config.name] if config.name is not None else [])]
+    templates = [template for template in (output.config.name, config.name) if template is not None]
     return PlannedOutput(
         declared=output.key,
-        key=fill_name(output.key, values) if output.is_named else output.key,
+        key=fill_name(output.key, values),
         name=name,
         lasting=tuple(fill_but_moment(template, substitutions) for template in templates),
         annotation=output.annotation,

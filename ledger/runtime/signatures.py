@@ -32,12 +32,11 @@ _ANNOTATION_RULE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """One output of a step: its key, its type, and how it is saved. ``is_named`` tells own names from default ones."""
+    """One output of a step: its key, which is its own name if ``config`` has one, its type, and how it is saved."""
 
     key: str
     annotation: Any
     config: ArtifactConfig
-    is_named: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +200,7 @@ def _output(annotation: Any, default: str, step: str) -> Output:
         raise _contradiction(annotation, step)
     config = _config_in(annotation, step)
     key = config.name if config.name is not None else default
-    return Output(key=key, annotation=without_extras(annotation), config=config, is_named=config.name is not None)
+    return Output(key=key, annotation=without_extras(annotation), config=config)
 
 
 def _config_in(annotation: Any, step: str) -> ArtifactConfig:
