@@ -52,12 +52,12 @@ from ledger.runtime.settings import Settings
 from ledger.runtime.templates import times_of
 
 
-def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration | None = None) -> PipelineRun:
+def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration) -> PipelineRun:
     """Run a graph on the default ledger; raises what a step raises, after recording that it failed."""
     __tracebackhide__ = True
     started = dt.datetime.now(dt.UTC)
     # Planned before the ledger is found: a first run that is refused makes none.
-    plan = make_plan(graph, settings, configuration or RunConfiguration(), times_of(started))
+    plan = make_plan(graph, settings, configuration, times_of(started))
     ledger = ledger_of(plan)
     run = Run(
         ledger=ledger,

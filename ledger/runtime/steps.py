@@ -22,6 +22,7 @@ from ledger.runtime.fingerprint import read_sources
 from ledger.runtime.graph import Graph
 from ledger.runtime.parameters import beyond_record, is_json
 from ledger.runtime.recording import Order, Recording, current_recording, is_argument, listed
+from ledger.runtime.run_configuration import RunConfiguration
 from ledger.runtime.runner import run_graph
 from ledger.runtime.settings import Settings, StepOptions
 from ledger.runtime.signatures import Signature, read_signature
@@ -180,7 +181,7 @@ class Step(Declared[Function]):
         }
         recording.add(self, _for_run_alone({**defaults, **arguments}), id=id, after=after)
         graph = Graph(pipeline=self.name, parameters={}, invocations=recording.in_order())
-        (alone,) = run_graph(graph, Settings()).steps.values()
+        (alone,) = run_graph(graph, Settings(), RunConfiguration()).steps.values()
         # The annotation tells classes apart that a function has made under one name.
         classes = [class_of(output.annotation) for output in self.signature.outputs]
         versions = alone.outputs.values()
