@@ -165,13 +165,15 @@ class _StagedFile:
     def publish(self, key: str) -> None:
         """Give the file its name, unless a file with the same bytes has it."""
         path = self._path_of(key)
-        if self._file.holds_what(path):
-            self._file.drop()
-            settle_file(path)
-            return
-        _report_other_bytes(key, path, lambda: self._file.holds_what(path))
-        make_directory(os.path.dirname(path))
-        self._file.publish(path)
+        try:
+            if self._file.holds_what(path):
+                settle_file(path)
+                return
+            _report_other_bytes(key, path, lambda: self._file.holds_what(path))
+            make_directory(os.path.dirname(path))
+            self._file.publish(path)
+        finally:
+            self.drop()
 
     def drop(self) -> None:
         """Remove the file."""

@@ -32,8 +32,8 @@ class SpooledObject:
 
     def publish(self, key: str) -> None:
         """Send the object to the store."""
-        put_file(self._store, key, self._file)
-        self.drop()
+        with self._file:
+            put_file(self._store, key, self._file)
 
     def drop(self) -> None:
         """Give up the file."""

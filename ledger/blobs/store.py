@@ -52,7 +52,10 @@ class Store(Protocol):
 
 
 class StagedObject(Protocol):
-    """An object that is being written and has no key yet; what was written goes with the last reference to it."""
+    """An object that is being written and has no key yet.
+
+    What was written goes if it cannot be published, and with the last reference to it.
+    """
 
     def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
         """Write some parts one after another from ``start`` on; from any thread, in any order."""

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from ledger.blobs.layout import pack_key
 from ledger.blobs.packing import PackWriter
 from ledger.blobs.packs import PACK_LIMIT, load_index
 from ledger.blobs.retrying import RetryingStore
-from ledger.blobs.store import puts_at_once
+from ledger.blobs.spooled import stage
+from ledger.blobs.store import StagedObject, puts_at_once
 from ledger.blobs.workers import Workers, thread_count
 from ledger.disk import StagedFile, durability
 from ledger.enums import Durability
@@ -176,6 +177,21 @@ def test_an_equal_content_leaves_no_file(store: LocalStore) -> None:
     content = save(store, {"a": LARGE})
     before = objects(store)
     assert (content, before, []) == (save(store, {"a": LARGE}), objects(store), leftovers(store))
+
+
+@pytest.mark.parametrize("begin", [LocalStore.stage, lambda store: stage(WholeStore(store))])
+def test_a_pack_that_a_store_does_not_take_leaves_no_file(
+    store: LocalStore, begin: Callable[[LocalStore], StagedObject]
+) -> None:
+    """It goes at once, wherever it waited, and not only when nobody keeps the error any more."""
+    (store.root / "packs").mkdir()
+    (store.root / "packs" / "ab").write_bytes(b"in the way")
+    before = os.listdir("/proc/self/fd")
+    staged = begin(store)
+    staged.write_at(0, [b"bytes"])
+    with pytest.raises(StorageError):
+        staged.publish(f"packs/ab/{'0' * 62}")
+    assert (before, []) == (os.listdir("/proc/self/fd"), leftovers(store))
 
 
 def test_folders_that_were_removed_are_made_again(store: LocalStore) -> None:
