@@ -44,6 +44,7 @@ class PackWriter:
             stored = bytes(stored)
         elif not self._pack.has_room(len(stored)):
             self._complete_pack(self._staged)
+            self._staged = stage(self._store)
         return len(self.names), self._pack.add(digest, plain_size, stored)
 
     def write(self, when_done: Callable[[], None]) -> None:
@@ -84,7 +85,6 @@ class PackWriter:
         self._publishing.give(partial(staged.publish, pack_key(name)))
         self.names.append(name)
         self._pack = PackBuilder()
-        self._staged = stage(self._store)
 
     def _write(self, work: Callable[[], None]) -> None:
         if self._writing.is_full:
