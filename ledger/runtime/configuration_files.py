@@ -129,7 +129,7 @@ class _Node:
         loader = yaml.SafeLoader("")
         try:
             return loader.construct_document(self.node)
-        except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
             # For a date that the calendar does not have, or a text whose tag calls it a truth value or a moment.
             raise self.place.error(f"cannot be read: {' '.join(str(error).split())}") from error
         finally:

@@ -296,6 +296,7 @@ MISTAKES: list[tuple[str, int, str, str]] = [
     ("parameters: {epochs: !!bool maybe}", 1, "cannot be read", ""),
     ("parameters: {epochs: !!float ''}", 1, "cannot be read", ""),
     ("parameters: {epochs: !!timestamp soon}", 1, "cannot be read", ""),
+    ("parameters: {epochs: !!timestamp {=: soon}}", 1, "cannot be read", ""),
     ("a: &a [x]\n" + "".join(f"{b}: &{b} [{f'*{a}, ' * 9}]\n" for a, b in pairwise("abcdefghi")), 0, "aliases", ""),
     ("parameters: &a {epochs: *a}", 0, "aliases make more than", ""),
     ("? [a, b]\n: c", 1, "is a word, got a sequence", ""),
