@@ -28,8 +28,7 @@ from ledger.disk import absolute, given_path, given_text
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentTypeError
 from ledger.history import refuse_collision, refuse_existing
-from ledger.ids import Digest
-from ledger.lookup import ArtifactVersion, Reader, find_path, find_version, remove_remote
+from ledger.lookup import ArtifactVersion, Reader, find_path, remove_remote
 from ledger.materializers import BaseMaterializer
 from ledger.records import check_given_tags, check_name, check_switches, check_tags, check_version
 from ledger.wording import shown_with_type
@@ -182,9 +181,7 @@ class Ledger(Reader):
         Takes the version as `get` does and the rest as `ArtifactVersion.load` does, and raises what these raise. In a
         step, the version is recorded as an input.
         """
-        snapshot = self._workspace.snapshot()
-        claim = find_version(self._workspace, snapshot, name_or_id, version, tag)
-        found = ArtifactVersion(claim, self._workspace, snapshot)
+        found = self.get(name_or_id, version, tag=tag)
         if (body := running_body(self.path)) is not None:
             body.note_loaded(found)
         return found.load(trust=trust, mmap=mmap, data_type=data_type)
@@ -279,7 +276,7 @@ class Ledger(Reader):
         Raises what `get` raises, and `StorageError` where the trust file (specs/trust.md) cannot be written.
         """
         found = self.get(name_or_id, version)
-        self._workspace.trust.add(Digest(found.digest), found.claim.label, self._workspace.now())
+        self._workspace.trust.add(found.content.digest, found.claim.label, self._workspace.now())
         return found
 
     def add_remote(self, name: str, url: str | Path, store: str | Path | None = None) -> None:

@@ -48,7 +48,7 @@ from ledger.lookup.remotes import (
 )
 from ledger.lookup.resolving import check_wanted, resolve, split_label, version_text
 from ledger.lookup.runs import PipelineRun, StepRun
-from ledger.lookup.searching import check_tagged, claims_tagged, find_version
+from ledger.lookup.searching import check_tagged, claims_tagged
 from ledger.lookup.spelling import most_like
 from ledger.lookup.view import View
 from ledger.lookup.visualized import Visualized
@@ -83,7 +83,6 @@ __all__ = [
     "find_ledger",
     "find_path",
     "find_remote",
-    "find_version",
     "given_store",
     "hint_of_repository",
     "history_at",
