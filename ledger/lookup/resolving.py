@@ -73,12 +73,13 @@ def has_name(snapshot: Snapshot, wanted: str) -> bool:
     return name is not None and snapshot.has_artifact(name)
 
 
-def resolve_name(snapshot: Snapshot, wanted: str) -> Name:
-    """The name of an existing artifact; raises `ArtifactNotFoundError`."""
+def resolve_name(snapshot: Snapshot, wanted: str) -> Claim:
+    """The latest version of the artifact of exactly that name; raises `ArtifactNotFoundError`."""
     name = _name_or_none(wanted)
-    if name is None or not snapshot.has_artifact(name):
+    latest = snapshot.latest(name) if name is not None else None
+    if latest is None:
         raise _no_artifact(snapshot, wanted)
-    return name
+    return latest
 
 
 def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
@@ -115,10 +116,7 @@ def _as_elsewhere(snapshot: Snapshot, wanted: str) -> list[str]:
 
 def _by_name(snapshot: Snapshot, name: Name, version: str | int | None) -> Claim:
     if version is None:
-        latest = snapshot.latest(name)
-        if latest is None:
-            raise _no_artifact(snapshot, name)
-        return latest
+        return resolve_name(snapshot, name)
     wanted = version_text(version)
     claim = snapshot.claim_of(name, wanted) if wanted.isascii() else None
     if claim is None:

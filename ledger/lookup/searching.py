@@ -17,7 +17,6 @@ from ledger.catalog import Catalog, Filter, make_query, matches
 from ledger.errors import (
     ArgumentError,
     ArgumentTypeError,
-    ArtifactNotFoundError,
     FormatError,
     IntegrityError,
     VersionNotFoundError,
@@ -71,10 +70,7 @@ def list_artifacts(view: View, *, name: str | None, tag: str | Iterable[str] | N
 def find_named_artifact(view: View, name: str) -> Artifact:
     """The artifact of a name; raises `ArtifactNotFoundError`."""
     snapshot = view.snapshot()
-    latest = snapshot.latest(resolve_name(snapshot, name))
-    if latest is None:
-        raise ArtifactNotFoundError(f"artifact {name!r} has no versions", name=name)
-    return Artifact(latest, view, snapshot)
+    return Artifact(resolve_name(snapshot, name), view, snapshot)
 
 
 def find_artifact(view: View, name_or_id: str | UUID) -> Artifact:
