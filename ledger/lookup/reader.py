@@ -61,7 +61,7 @@ class Reader:
     @property
     def revision(self) -> str:
         """The commit that is read: the one that was fixed, else the one published now."""
-        return self._view.revision or self._view.history.tip()
+        return self._view.commit()
 
     def get(
         self, name_or_id: str | UUID, version: str | int | None = None, *, tag: str | None = None
