@@ -8,6 +8,7 @@ a read or a write.
 """
 
 import contextlib
+import errno
 import os
 import stat
 import time
@@ -88,10 +89,9 @@ class ObjectCache:
                 return os.read(descriptor, status.st_size)
             finally:
                 os.close(descriptor)
-        except FileNotFoundError:
-            return None
         except OSError as error:
-            self._give_up(error, "read")
+            if not _was_cleared(error):
+                self._give_up(error, "read")
             return None
 
     def has(self, name: str) -> bool:
@@ -225,8 +225,9 @@ class ObjectCache:
 
 
 def _was_cleared(error: OSError) -> bool:
-    """Whether a page could not be kept only because somebody removed the cache at that moment."""
+    """Whether a page could not be kept or read only because somebody removed it, or the cache, at that moment."""
     if isinstance(error, FileExistsError):
         # Making the folder found it there, and a moment later it was gone; but a file in its place stays.
         return not os.path.lexists(error.filename) or os.path.isdir(error.filename)
-    return isinstance(error, FileNotFoundError)
+    # To a network file system, what another machine has removed is stale.
+    return isinstance(error, FileNotFoundError) or error.errno == errno.ESTALE

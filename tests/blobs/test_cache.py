@@ -1,5 +1,6 @@
 """The cache: what it holds, how much, and that it is never believed."""
 
+import errno
 import os
 import resource
 import shutil
@@ -364,6 +365,22 @@ def test_what_cannot_be_listed_is_not_called_empty(cache: ObjectCache) -> None:
 
     assert ["StorageError"] * 2 == in_a_fork(ask)
     assert cache.usage().files == 1
+
+
+def test_a_page_that_another_machine_removes_while_it_is_read_is_missing(
+    cache: ObjectCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Machines may share a cache over a network: what one of them drops costs the others that page, and no cache."""
+    cache.remember(f"{PACK}.0", b"bytes")
+    read, stale = os.read, iter([True])
+
+    def refuse_once(descriptor: int, length: int) -> bytes:
+        if next(stale, False):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return read(descriptor, length)
+
+    monkeypatch.setattr(os, "read", refuse_once)
+    assert (None, b"bytes") == (cache.get(f"{PACK}.0"), cache.get(f"{PACK}.0"))
 
 
 def test_it_may_be_deleted_while_it_is_used(cache: ObjectCache) -> None:
