@@ -20,10 +20,11 @@ _PARTS = {
     "bsr": ("data", "indices", "indptr"),
     "dia": ("data", "offsets"),
     "coo": ("data",),
-    # These two have no arrays of their own; they are taken apart by way of coo.
     "dok": ("data",),
     "lil": ("data",),
 }
+_AS_COO = ("coo", "dok", "lil")
+"""Formats that are kept as coo, whose coordinates are files of their own; dok and lil have no arrays."""
 
 
 class ScipySparseMaterializer(BaseMaterializer):
@@ -47,23 +48,15 @@ class ScipySparseMaterializer(BaseMaterializer):
         if type(value) is not getattr(scipy.sparse, f"{layout}_{container}", None):  # a class derived from it
             self.save_as(materializer_named(LAST_RESORT), value)
             return
-        parts: dict[str, Any]
-        if layout in ("coo", "dok", "lil"):
-            triples = value.tocoo()
-            parts = {"data": triples.data}
-            parts |= {f"coordinates{axis}": index for axis, index in enumerate(_coordinates(triples))}
-        else:
-            parts = {name: getattr(value, name) for name in _PARTS[layout]}
-        facts = {
-            "format": layout,
-            "container": container,
-            "shape": list(value.shape),
-        }
+        taken = value.tocoo() if layout in _AS_COO else value
+        parts = {name: getattr(taken, name) for name in _PARTS[layout]}
+        if layout in _AS_COO:
+            parts |= {f"coordinates{axis}": index for axis, index in enumerate(_coordinates(taken))}
         for name, array in parts.items():
             with self.open(f"{name}.npy", "wb") as file:
                 write_npy(file, array)
         with self.open("sparse.json", "w") as file:
-            json.dump(facts, file)
+            json.dump({"format": layout, "container": container, "shape": list(value.shape)}, file)
 
     def load(self, data_type: type | None) -> Any:
         """The matrix or array, in the format it had."""
@@ -76,7 +69,7 @@ class ScipySparseMaterializer(BaseMaterializer):
             raise MaterializerError(
                 f"sparse.json names the format {shown(layout)}, which scipy does not have", format=layout
             )
-        through = "coo" if layout in ("dok", "lil") else layout
+        through = "coo" if layout in _AS_COO else layout
         make = getattr(scipy.sparse, f"{through}_{facts['container']}")
         arrays = [self._read(name) for name in _PARTS[layout]]
         if through == "coo":
