@@ -60,7 +60,8 @@ class Pipeline(Declared[Function]):
 
     def _record_and_run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> PipelineRun:
         __tracebackhide__ = True
-        configuration = self._configuration()
+        path = self.config_path
+        configuration = read_run_configuration(path) if path is not None else RunConfiguration()
         parameters = self._bind(args, kwargs, configuration)
         accepted = recordable(parameters)  # now: the body may change what it got
         invocations = recording_of(self.name, partial(self.entrypoint, **parameters)).in_order()
@@ -107,9 +108,6 @@ class Pipeline(Declared[Function]):
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name}>"
-
-    def _configuration(self) -> RunConfiguration:
-        return read_run_configuration(self.config_path) if self.config_path is not None else RunConfiguration()
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], configuration: RunConfiguration) -> dict[str, Any]:
         """The arguments by name; those of the file win over those of the call."""

@@ -37,14 +37,7 @@ from ledger.runtime.graph import Graph
 from ledger.runtime.notes import noted, saving
 from ledger.runtime.plan import PlannedExternal, PlannedOutput, PlannedStep, externals_of, make_plan
 from ledger.runtime.project import ProjectState
-from ledger.runtime.publishing import (
-    add_end,
-    add_step,
-    publish_rest,
-    publish_waiting,
-    record_failure,
-    transaction_of,
-)
+from ledger.runtime.publishing import add_end, add_step, publish_rest, publish_waiting, record_failure, transaction_of
 from ledger.runtime.results import choose_materializer, split_result
 from ledger.runtime.run_configuration import RunConfiguration
 from ledger.runtime.run_state import Attempt, Run, output_record, run_record, step_record

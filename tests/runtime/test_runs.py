@@ -9,16 +9,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from ledger import (
-    ExternalArtifact,
-    Ledger,
-    PipelineRun,
-    get_step_context,
-    load_artifact,
-    pipeline,
-    save_artifact,
-    step,
-)
+from ledger import ExternalArtifact, Ledger, PipelineRun, get_step_context, load_artifact, pipeline, save_artifact, step
 from ledger.client import Client
 from ledger.errors import (
     AmbiguousIdError,
