@@ -27,7 +27,7 @@ from ledger.core.workspace import Workspace, user_identity, utc_now
 from ledger.disk import absolute, given_path, given_text
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentTypeError
-from ledger.history import refuse_collision, refuse_existing
+from ledger.history import refuse_taken
 from ledger.lookup import ArtifactVersion, Reader, find_path, remove_remote
 from ledger.materializers import BaseMaterializer
 from ledger.records import check_given_tags, check_name, check_switches, check_tags, check_version
@@ -244,10 +244,8 @@ class Ledger(Reader):
         That is `VersionExistsError` or `NameCollisionError`. If somebody saves that version meanwhile, the save itself
         raises.
         """
-        snapshot, checked = self._workspace.snapshot(), check_name(name)
-        refuse_collision(checked, snapshot)
-        if version is not None:
-            refuse_existing(checked, check_version(version), snapshot)
+        checked = check_name(name), check_version(version) if version is not None else None
+        refuse_taken(*checked, self._workspace.snapshot())
 
     def find_cached(self, key: str) -> CacheHit | None:
         """What an earlier step gave for a cache key, if all of it can still be loaded."""

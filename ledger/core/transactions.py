@@ -39,8 +39,7 @@ from ledger.history import (
     EventDraft,
     RecordDraft,
     once_published,
-    refuse_collision,
-    refuse_existing,
+    refuse_taken,
 )
 from ledger.lookup import Artifact, ArtifactVersion, version_text
 from ledger.materializers import BaseMaterializer, SavedValue
@@ -313,9 +312,7 @@ class Transaction:
     def _refuse_taken(self, request: Request) -> None:
         """Refuse what publishing would refuse, before bytes are written; publishing decides."""
         self._refuse_late()
-        refuse_collision(request.name, self._snapshot)
-        if request.version is not None:
-            refuse_existing(request.name, request.version, self._snapshot)
+        refuse_taken(request.name, request.version, self._snapshot)
         self._pending.refuse_twice(request)
 
     def _target(self, on: Target, version: str | int | None) -> PendingVersion | Claim:

@@ -25,7 +25,7 @@ from ledger.history.git_settings import HONEST_SETTINGS, HONEST_VARIABLES, check
 from ledger.history.history import History
 from ledger.history.identity import git_identity, host_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
-from ledger.history.placing import refuse_collision, refuse_existing
+from ledger.history.placing import refuse_taken
 from ledger.history.refs import BRANCH
 from ledger.history.remotes import (
     Remote,
@@ -67,9 +67,8 @@ __all__ = [
     "is_remote_name",
     "once_published",
     "path_in",
-    "refuse_collision",
-    "refuse_existing",
     "refuse_secrets",
+    "refuse_taken",
     "remote_url",
     "run_file",
     "step_file",

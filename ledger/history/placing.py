@@ -83,9 +83,10 @@ def refuse_collision(name: Name, snapshot: Snapshot) -> None:
         )
 
 
-def refuse_existing(name: Name, version: VersionString, snapshot: Snapshot) -> None:
-    """Raise `VersionExistsError` if the version exists."""
-    existing = snapshot.claim_of(name, version)
+def refuse_taken(name: Name, version: VersionString | None, snapshot: Snapshot) -> None:
+    """Raise as `refuse_collision` does, and `VersionExistsError` if a ``version`` was asked for and exists."""
+    refuse_collision(name, snapshot)
+    existing = snapshot.claim_of(name, version) if version is not None else None
     if existing is not None:
         raise VersionExistsError(
             f"version {version!r} of artifact {name!r} exists already (id {existing.id})",
@@ -96,9 +97,7 @@ def refuse_existing(name: Name, version: VersionString, snapshot: Snapshot) -> N
 
 
 def _place_version(draft: VersionDraft, snapshot: Snapshot, tree: GrowingTree) -> Claim:
-    refuse_collision(draft.name, snapshot)
-    if draft.requested is not None:
-        refuse_existing(draft.name, draft.requested, snapshot)
+    refuse_taken(draft.name, draft.requested, snapshot)
     claim = allocate(draft.name, draft.id, snapshot.latest(draft.name), draft.requested)
     tree.add((*claim.path, layout.MANIFEST), draft.manifest)
     if claim.pointer is not None:
