@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ledger.blobs import ContentReader
 from ledger.core.links import judge_links
-from ledger.core.restoring import can_be_replaced, take_name, target_exists
-from ledger.disk import absolute, folder_beside, given_path, is_folder, mode_of, storage_errors, sync_file
-from ledger.errors import ArgumentError, SourceNotFoundError
+from ledger.core.restoring import can_be_replaced, require_folder, take_name, target_exists
+from ledger.disk import absolute, folder_beside, given_path, mode_of, storage_errors, sync_file
+from ledger.errors import ArgumentError
 from ledger.records import FileEntry
 
 if TYPE_CHECKING:
@@ -53,14 +53,9 @@ def _refuse_other_than_zip(target: Path, given: str) -> None:
 
 def _check_place(target: Path, *, overwrite: bool) -> None:
     """Refuse a place where no zip can be made, or where something lies that may not be replaced."""
-    with storage_errors(target, "write"):
-        is_there, has_folder = bool(mode_of(target)), is_folder(absolute(target).parent)
-    if is_there and not (overwrite and can_be_replaced(target)):
+    if mode_of(target) and not (overwrite and can_be_replaced(target)):
         raise target_exists(target)
-    if not has_folder:
-        raise SourceNotFoundError(
-            f"the folder {absolute(target).parent} does not exist", hint="make it first", path=str(target)
-        )
+    require_folder(absolute(target).parent)
 
 
 def _write_zip(reader: ContentReader, path: Path) -> None:

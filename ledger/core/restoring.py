@@ -60,16 +60,14 @@ def restore_part(reader: ContentReader, part: Part, path: str | Path, *, overwri
 
 def _restore_folder(reader: ContentReader, files: Sequence[FileEntry], top: str, target: Path) -> Path:
     """Make the folder ``target`` with these files, which all lie below the folder ``top`` of the content."""
-    with storage_errors(target, "write"):
-        has_folder = is_folder(target)
-    if has_folder:
+    if is_folder(target):
         needs = "1 file needs a folder of its" if len(files) == 1 else f"{len(files)} files need a folder of their"
         raise TargetExistsError(
             f"{target} exists already, and {needs} own",
             hint="choose a path that does not exist yet",
             path=str(target),
         )
-    _require_folder(absolute(target).parent)
+    require_folder(absolute(target).parent)
     reader.restore(target, paths=[file.path for file in files if file.path != top], strip=top)
     return target
 
@@ -79,11 +77,10 @@ def _restore_one(reader: ContentReader, file: FileEntry, path: str | Path, *, ov
     if file.kind in _NO_FILES:
         raise PathNotFoundError(f"{file.path!r} is a {file.kind} and no file", hint="name a file", path=file.path)
     target = given_path(path, "the path to restore to")
-    with storage_errors(target, "write"):
-        has_folder = is_folder(target)
+    place = target / Path(file.path).name if is_folder(target) else target
     if os.fspath(path).endswith("/"):
-        _require_folder(target)
-    return _restore_file(reader, file, target / Path(file.path).name if has_folder else target, overwrite=overwrite)
+        require_folder(target)
+    return _restore_file(reader, file, place, overwrite=overwrite)
 
 
 def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overwrite: bool) -> Path:
@@ -91,7 +88,7 @@ def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overw
     if os.path.lexists(target) and not (overwrite and can_be_replaced(target)):
         raise target_exists(target)
     parent = absolute(target).parent
-    _require_folder(parent)
+    require_folder(parent)
     with storage_errors(target, "write"), folder_beside(parent / target.name) as folder:
         restored = Path(folder, "files")
         reader.restore(restored, paths=[file.path])
@@ -122,6 +119,7 @@ def target_exists(target: Path) -> TargetExistsError:
     return TargetExistsError(f"{target} exists already", hint=f"choose another path{replaced}", path=str(target))
 
 
-def _require_folder(folder: Path) -> None:
+def require_folder(folder: Path) -> None:
+    """Raise `SourceNotFoundError` unless there is a folder to put something into."""
     if not is_folder(folder):
         raise SourceNotFoundError(f"the folder {folder} does not exist", hint="make it first", path=str(folder))
