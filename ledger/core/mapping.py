@@ -75,23 +75,7 @@ class MappedCopies:
         """
         number = next(number for number, file in enumerate(reader.files) if file.path == path)
         entry = self.folder / f"{hex_of(digest)}-{number}"
-        copy = _open_sealed(entry)
-        if copy is not None:
-            return copy
-        if self.limit == 0:
-            return unnamed_copy(_windows(reader, path))
-        try:
-            if not self._prepare():
-                return unnamed_copy(_windows(reader, path))
-            new_copy = _make(entry, reader, path)
-        except (StoreAccessError, StoreUnavailableError):
-            raise  # the bytes cannot be had, wherever they were to go
-        except StorageError:
-            # The cache may have been deleted at this moment; where it is the store that fails, it fails below once
-            # more.
-            return unnamed_copy(_windows(reader, path))
-        self.trim(keep=entry.name)
-        return new_copy
+        return _open_sealed(entry) or self._keep(entry, reader, path) or unnamed_copy(_windows(reader, path))
 
     def usage(self) -> CacheUsage:
         """How many copies there are and how many bytes they have."""
@@ -118,6 +102,19 @@ class MappedCopies:
                 with storage_errors(self.folder / name, "delete"), contextlib.suppress(FileNotFoundError):
                     _remove(self.folder / name)
         return usage
+
+    def _keep(self, entry: Path, reader: ContentReader, path: str) -> BinaryIO | None:
+        """A new copy in the cache; ``None`` where the cache is to keep nothing, or cannot be used."""
+        try:
+            if self.limit == 0 or not self._prepare():
+                return None
+            copy = _make(entry, reader, path)
+        except (StoreAccessError, StoreUnavailableError):
+            raise  # the bytes cannot be had, wherever they are to go
+        except StorageError:
+            return None  # the cache may have been deleted; where it is the store that fails, it fails once more
+        self.trim(keep=entry.name)
+        return copy
 
     def _prepare(self) -> bool:
         """Make the folder and close it to others; says whether it is this user's, and so could be closed."""
