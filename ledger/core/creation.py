@@ -89,17 +89,13 @@ def refuse_existing_path(path: Path) -> None:
     with storage_errors(path, "read"):
         if not os.path.lexists(path) or (is_folder(path) and not any(path.iterdir())):
             return
+    what, hint = "something that is not a ledger", "move it out of the way, or choose another path"
     if path.is_dir() and any(path.glob("?*.git")):
         what, hint = "a ledger", "open it, or choose another path"
     elif told := hint_of_repository(path):
-        what, hint = "something that is not a ledger", told
+        hint = told
     elif path.is_dir() and path.name != LEDGER_DIRECTORY:
-        what, hint = (
-            "something that is not a ledger",
-            f"the ledger directory itself is meant: {path / LEDGER_DIRECTORY}",
-        )
-    else:
-        what, hint = "something that is not a ledger", "move it out of the way, or choose another path"
+        hint = f"the ledger directory itself is meant: {path / LEDGER_DIRECTORY}"
     raise LedgerExistsError(f"{path} exists already and is {what}", hint=hint, path=str(path))
 
 
