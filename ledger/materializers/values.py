@@ -166,8 +166,8 @@ def _visualizations(writer: BaseMaterializer, value: object, files: Files) -> di
     """The visualizations that a materializer has written; if it fails, none, with a warning."""
     writer.files = files
     try:
-        shown = _dict_of(writer, "save_visualizations", writer.save_visualizations(value))
-        return {writer.relative(path): VisualizationType(kind) for path, kind in shown.items()}
+        written = _dict_of(writer, "save_visualizations", writer.save_visualizations(value))
+        return {writer.relative(path): VisualizationType(kind) for path, kind in written.items()}
     except StorageError:
         raise  # nothing more can be written, and the value cannot be finished either
     except Exception as error:  # noqa: BLE001  # a picture is a courtesy: no failure of it costs the value
