@@ -66,7 +66,7 @@ class Copier:
         self._anew = anew
         self._damaged: set[str] = set()
         """Packs that cannot be copied whole."""
-        self._moves: dict[PackedChunk, PackedChunk] = {}
+        self._moves: dict[str, dict[int, PackedChunk]] = {}
         """Where chunks of packs with damage were put."""
 
     def copy_all(self, contents: Iterable[Copied], *, refused: Callable[[LedgerError], None]) -> None:
@@ -113,7 +113,7 @@ class Copier:
             return
         table, stored = load_table_as_stored(source, content, label=label)
         self._copy_packs(copied, stretches_of(table))
-        runs = moved_runs(table.runs, self._moves) if self._moves else table.runs
+        runs = moved_runs(table.runs, self._moves)
         if runs != table.runs:
             stored = with_runs(stored, runs, table_sought(source, table.digest, label))
         self._target.put(table_key(content.digest), [stored])
@@ -128,7 +128,8 @@ class Copier:
             if moves is None:
                 self._sound.add(packs[number])
             else:
-                self._moves |= moves
+                for pack, moved in moves.items():
+                    self._moves.setdefault(pack, {}).update(moved)
 
     def _copy_pack_or_chunks(self, copied: Copied, needed: Mapping[str, Sequence[Stretch]], pack: str) -> Moves | None:
         """Copy a pack, or where it has damage only the chunks that are needed, into other packs; says where these went.
@@ -147,7 +148,8 @@ class Copier:
         index = load_index(source, pack, label=label)
         if any(stop > len(index.entries) for _, stop in needed[key]):
             raise pack_sought(source, pack, label).damaged("has fewer chunks than a table needs of it")
-        chunks = (number for number in numbers_in(index, needed[key]) if PackedChunk(pack, number) not in self._moves)
+        moved = self._moves.get(pack, {})
+        chunks = (number for number in numbers_in(index, needed[key]) if number not in moved)
         return repack(source, {key: [(number, number + 1) for number in chunks]}, self._target, label=label)
 
     def _copy_small(self, copied: Copied) -> int:

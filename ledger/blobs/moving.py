@@ -10,8 +10,8 @@ from ledger.blobs.sought import THE_STORE
 from ledger.blobs.store import Store, checked_reading
 from ledger.blobs.tables import Run, extend_runs
 
-Moves = Mapping[PackedChunk, PackedChunk]
-"""Where chunks were, and where they are now."""
+Moves = Mapping[str, Mapping[int, PackedChunk]]
+"""Where chunks are now, by the pack that they were in and their number there."""
 
 
 def repack(
@@ -22,33 +22,38 @@ def repack(
     The new packs go to ``target``, by default the same store. Raises `IntegrityError`; ``label`` begins its message.
     """
     target = target or store
-    places: dict[PackedChunk, PackedChunk] = {}
-    builder, waiting = PackBuilder(), dict[PackedChunk, int]()
+    places: dict[str, dict[int, PackedChunk]] = {}
+    builder, waiting = PackBuilder(), list[PackedChunk]()
     for key, stretches in needed.items():
         index = load_index(store, pack_of(key), label=label)
         for number in numbers_in(index, stretches):
             stored = checked_reading(store, key, partial(read_chunks, index, range(number, number + 1), label))
             if not builder.has_room(len(stored)):
-                places |= _put(target, builder, waiting)
-                builder, waiting = PackBuilder(), {}
+                _put(target, builder, waiting, places)
+                builder, waiting = PackBuilder(), []
             entry = index.entries[number]
-            waiting[PackedChunk(index.pack, number)] = builder.add(entry.digest, entry.plain_size, stored)
+            builder.add(entry.digest, entry.plain_size, stored)
+            waiting.append(PackedChunk(index.pack, number))
     if len(builder):
-        places |= _put(target, builder, waiting)
+        _put(target, builder, waiting, places)
     return places
 
 
 def packs_in(places: Moves) -> set[str]:
     """The keys of the packs that chunks went to."""
-    return {pack_key(pack) for pack, _ in places.values()}
+    return {pack_key(pack) for moved in places.values() for pack, _ in moved.values()}
 
 
 def moved_runs(runs: Sequence[Run], places: Moves) -> tuple[Run, ...]:
     """The runs that name the same chunks where they are now."""
     moved: list[Run] = []
     for pack, first, count in runs:
-        for chunk in (PackedChunk(pack, number) for number in range(first, first + count)):
-            extend_runs(moved, *places.get(chunk, chunk))
+        gone = places.get(pack)
+        if gone is None:
+            extend_runs(moved, pack, first, count)  # as a whole: a content may have very many chunks
+            continue
+        for number in range(first, first + count):
+            extend_runs(moved, *gone.get(number, (pack, number)))
     return tuple(moved)
 
 
@@ -65,7 +70,11 @@ def pack_of(key: str) -> str:
     return name
 
 
-def _put(store: Store, builder: PackBuilder, waiting: Mapping[PackedChunk, int]) -> dict[PackedChunk, PackedChunk]:
+def _put(
+    store: Store, builder: PackBuilder, waiting: Sequence[PackedChunk], places: dict[str, dict[int, PackedChunk]]
+) -> None:
+    """Put a new pack, and note in ``places`` where the chunks that were ``waiting`` for it are now."""
     name, parts = builder.build()
     store.put(pack_key(name), [b"".join(parts)])
-    return {before: PackedChunk(name, number) for before, number in waiting.items()}
+    for number, before in enumerate(waiting):
+        places.setdefault(before.pack, {})[before.number] = PackedChunk(name, number)

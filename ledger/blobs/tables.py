@@ -121,13 +121,13 @@ def table_sought(store: Store, digest: Digest, label: str) -> Sought:
     return Sought(label, "table", digest, store, table_key(digest))
 
 
-def extend_runs(runs: list[tuple[_Pack, int, int]], pack: _Pack, number: int) -> None:
-    """Add the next chunk of a stream to its runs: to the last one, if the chunk follows it in the same pack."""
-    last, first, count = runs[-1] if runs else (None, 0, 0)
-    if (pack, number) == (last, first + count):
-        runs[-1] = (pack, first, count + 1)
+def extend_runs(runs: list[tuple[_Pack, int, int]], pack: _Pack, number: int, count: int = 1) -> None:
+    """Add the next chunks of a stream, from ``number`` on in a pack, to its runs: to the last one if they follow it."""
+    last, first, before = runs[-1] if runs else (None, 0, 0)
+    if (pack, number) == (last, first + before):
+        runs[-1] = (pack, first, before + count)
     else:
-        runs.append((pack, number, 1))
+        runs.append((pack, number, count))
 
 
 def put_runs(store: Store, content: Content, runs: Sequence[Run]) -> None:

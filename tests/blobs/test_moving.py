@@ -11,7 +11,7 @@ def test_chunks_that_follow_each_other_in_a_pack_are_one_run() -> None:
     """However they came there; those in another order, or in another pack, are runs of their own."""
     runs = [("a", 0, 2), ("a", 2, 1), ("a", 1, 2), ("b", 3, 1)]
     assert (("a", 0, 3), ("a", 1, 2), ("b", 3, 1)) == moved_runs(runs, {})
-    moves = {PackedChunk("a", 0): PackedChunk("c", 4), PackedChunk("a", 2): PackedChunk("c", 5)}
+    moves = {"a": {0: PackedChunk("c", 4), 2: PackedChunk("c", 5)}}
     assert (("c", 4, 1), ("a", 1, 1), ("c", 5, 1)) == moved_runs([("a", 0, 3)], moves)
     assert () == moved_runs([], {})
 
