@@ -5,6 +5,7 @@ called yet. Nothing is run, looked up or written here.
 """
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
@@ -91,6 +92,8 @@ class Recording:
         self.pipeline = pipeline
         self.call = next(_calls)
         self.invocations: dict[str, Invocation] = {}
+        self._calls_of: defaultdict[Callable[..., Any], list[str]] = defaultdict(list)
+        """The names of the calls of each function so far, in order."""
         self._counts: dict[str, int] = {}
         """The number that the last call of each step has in its name."""
         self._after: dict[str, list[_Followed]] = {}
@@ -109,6 +112,7 @@ class Recording:
             self._after[chosen] = self._followed(after)  # before this call is added, which it cannot mean
             invocation = Invocation(name=chosen, step=step, arguments=given)
             self.invocations[chosen] = invocation
+            self._calls_of[step.entrypoint].append(chosen)
             # What `step.after(…)` returned is being called itself, so its order was not for all calls of the step.
             self._orders = [each for each in self._orders if not any(each[1] is other for other in after)]
         outputs = tuple(LazyOutput(self, invocation, output.key) for output in step.signature.outputs)
@@ -159,13 +163,13 @@ class Recording:
                 f"a step cannot run after {shown(other)}: it is neither a step of this pipeline nor its output",
                 hint="give what calling the step returned, or the step's name",
             )
-        found: list[_Followed] = [name for name, each in self.invocations.items() if each.step.entrypoint == function]
-        return found[-1:] or [other]  # the latest call so far or, before any, the step itself
+        calls = self._calls_of[function]
+        return [calls[-1] if calls else other]  # the latest call so far or, before any, the step itself
 
     def _first_call(self, step: DeclaredStep) -> str:
         """The name of the first call of a step, or the step's own where it is never called."""
-        calls = (name for name, each in self.invocations.items() if each.step.entrypoint == step.entrypoint)
-        return next(calls, step.name)
+        calls = self._calls_of[step.entrypoint]
+        return calls[0] if calls else step.name
 
     def _refuse_strange(self, argument: Argument, label: str) -> None:
         """Refuse a placeholder that stands for an output in another call of a pipeline."""
