@@ -28,7 +28,7 @@ from ledger.disk import (
     storage_errors,
     write_file,
 )
-from ledger.errors import FormatError, IntegrityError
+from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.entries import PackDamage
 from ledger.history.folding import UNLIMITED, Fold
 from ledger.history.new_pack import RECORD_BYTES, Columns, NewPack, split_columns
@@ -36,6 +36,7 @@ from ledger.history.objects import Objects
 from ledger.history.old_packs import OldPack, OldPackDamage, fitting, open_old_packs
 from ledger.history.replacing import put_in_place
 from ledger.records import decode, encode
+from ledger.system_errors import raise_if_inconclusive
 
 DEAD_SECONDS = 60.0
 """What has not been written to for so long is a dead program's: a fold by hand, which a living program moves on every
@@ -165,8 +166,9 @@ class StagingArea:
             plan = decode(read_file(path), FoldPlan, where=str(path))
         except FileNotFoundError:
             return None
-        except FormatError:
-            plan = None  # another version of this program wrote it, or a power cut spoilt it
+        except (FormatError, StorageError) as error:
+            raise_if_inconclusive(error)
+            plan = None  # another version of this program wrote it, a power cut spoilt it, or it is no file
         if plan is None or is_link(self.folder):
             self.discard()
             return None
@@ -188,8 +190,8 @@ class StagingArea:
             fold = StagedFold(self.folder, plan, packs, records)
             if fold.fits():
                 return fold
-        except (FileNotFoundError, PackDamage):
-            pass
+        except (FileNotFoundError, PackDamage, StorageError) as error:
+            raise_if_inconclusive(error)
         self.discard()
         return None
 

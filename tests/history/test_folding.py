@@ -302,8 +302,14 @@ def test_a_pack_whose_index_cannot_be_removed_stays_whole(history: History, monk
     assert len(packs_of(history)) <= FOLD_AT + 1
 
 
+def put_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 DAMAGE: dict[str, Callable[[Path, History], object]] = {
     "plan gone": lambda folder, _: (folder / "plan.json").unlink(),
+    "plan a fifo": lambda folder, _: put_fifo(folder / "plan.json"),
     "plan of no kind": lambda folder, _: (folder / "plan.json").write_text("{"),
     "plan of the future": lambda folder, _: (folder / "plan.json").write_text(
         (folder / "plan.json").read_text().replace('"format": 1', '"format": 2')
@@ -311,6 +317,7 @@ DAMAGE: dict[str, Callable[[Path, History], object]] = {
     "pack gone": lambda folder, _: (folder / "pack").unlink(),
     "pack cut": lambda folder, _: (folder / "pack").write_bytes((folder / "pack").read_bytes()[:50]),
     "records gone": lambda folder, _: (folder / "records").unlink(),
+    "records a fifo": lambda folder, _: put_fifo(folder / "records"),
     "records cut": lambda folder, _: (folder / "records").write_bytes((folder / "records").read_bytes()[:-5]),
     "records zeroed": lambda folder, _: (folder / "records").write_bytes(bytes(38 * 20)),
     "more than was recorded": lambda folder, _: (folder / "pack").write_bytes(
