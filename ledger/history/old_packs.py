@@ -3,7 +3,7 @@
 import itertools
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from ledger.ids import CommitId
 OUR_KEEP = b"ledger\n"
 """What our own ``.keep`` files hold. Whoever holds the ledger's lock and finds one knows that its writer died."""
 
-_OTHERS_MARKS = (".promisor", ".mtimes")
+_OTHERS_MARKS = ("promisor", "mtimes")
 _COMMITS_COME_EARLY = 64  # entries at the beginning, among which the newest commit is sought
 
 MOST_BYTES = 1 << 29
@@ -187,8 +187,8 @@ class Entries:
 
 def open_old_packs(folder: Path, stems: Iterable[str]) -> list[OldPack]:
     """Those of some packs that can be folded, the one with the newest commit first."""
-    names = frozenset(names_in(folder))
-    found = [old for stem in stems if (old := _open(folder / stem, names)) is not None]
+    kept = kept_packs(folder)
+    found = [old for stem in stems if stem not in kept and (old := _open(folder / stem)) is not None]
     return sorted(found, key=lambda old: old.tip.time if old.tip is not None else 0.0, reverse=True)
 
 
@@ -200,15 +200,16 @@ def fitting(packs: Sequence[OldPack]) -> list[OldPack]:
     return [old for old in packs if old.base in chosen]
 
 
-def _open(base: Path, names: Collection[str]) -> OldPack | None:
-    """A pack to be folded; ``None`` for one that is gone, damaged, or that somebody wants to stay as it is.
+def kept_packs(folder: Path) -> frozenset[str]:
+    """The packs that somebody wants to stay as they are: what marks them is Git's, or a ``.keep`` that is not ours."""
+    marks = (name.rpartition(".") for name in names_in(folder))
+    return frozenset(
+        stem for stem, _, mark in marks if mark in _OTHERS_MARKS or (mark == "keep" and is_others_keep(folder / stem))
+    )
 
-    ``names`` are those of the files in its folder.
-    """
-    if any(f"{base.name}{mark}" in names for mark in _OTHERS_MARKS):
-        return None
-    if f"{base.name}.keep" in names and is_others_keep(base):
-        return None
+
+def _open(base: Path) -> OldPack | None:
+    """A pack to be folded; ``None`` for one that is gone or damaged."""
     with storage_errors(base, "read"):
         try:
             old = OldPack(base)

@@ -23,7 +23,7 @@ from ledger.disk import (
 from ledger.enums import Durability
 from ledger.history.indexing import index_orphans
 from ledger.history.objects import Objects
-from ledger.history.old_packs import OldPack, fitting, is_others_keep, open_old_packs
+from ledger.history.old_packs import OldPack, fitting, is_others_keep, kept_packs, open_old_packs
 from ledger.history.pack_writing import SMALL, pack_loose_objects
 from ledger.history.replacing import TEMPORARY, fold_at_once
 from ledger.history.staging import DEAD_SECONDS, StagedFold, StagingArea
@@ -93,7 +93,8 @@ def next_fold(staging: StagingArea) -> FoldStep | None:
     objects.packs.look_again()  # Git's housekeeping may have been here, and others that fold
     with _folding(objects):
         under_way = staging.plan_under_way()
-        taken = under_way.packs if under_way is not None else ()
+        # What stays as it is counts for no tier: one that is full of it would keep all higher ones from being folded.
+        taken = kept_packs(objects.pack_directory).union(under_way.packs if under_way is not None else ())
         counts = {stem: count for stem, count in objects.packs.counts().items() if stem not in taken}
         # Beside a large fold that is under way only small ones are done, however many packs have gathered meanwhile.
         stems = plan_fold(counts, MOST_FOLDED if under_way is None else AT_ONCE)
@@ -103,7 +104,7 @@ def next_fold(staging: StagingArea) -> FoldStep | None:
             return partial(_fold_at_once, objects, fitting(open_old_packs(objects.pack_directory, stems)))
         if under_way is None and stems:
             return partial(_advance, staging, staging.begin(stems, by_hand=False), written)
-        if under_way is not None and _is_turn(counts, written):
+        if under_way is not None and _is_turn(objects.packs.counts(), written):
             if not under_way.by_hand:
                 return partial(_advance, staging, staging.resume(under_way), written)
             if staging.has_died():

@@ -117,6 +117,18 @@ def test_packs_with_deltas_are_left_alone(history: History) -> None:
     assert_whole(history, 40)
 
 
+def test_packs_that_stay_keep_no_others_from_being_folded(history: History) -> None:
+    """However many small packs somebody wants to stay, larger ones are folded."""
+    for number in range(2 * FOLD_AT):
+        blobs = [b"%d %d" % (number, each) for each in range(TIERS[0] + 1 if number % 2 else 1)]
+        stem = write_pack(history.objects, {object_id(BLOB, data): (BLOB, data) for data in blobs})
+        release_pack(history.objects, stem)
+        if len(blobs) == 1:
+            (history.objects.pack_directory / f"{stem}.keep").write_text("mine\n")
+    publish(again(history))
+    assert FOLD_AT + 3 == len(packs_of(history))  # those that stay, a large one, and two of a commit each
+
+
 @pytest.mark.parametrize("flip", [0x81, 0x01])
 @pytest.mark.parametrize(
     ("suffix", "place"),
