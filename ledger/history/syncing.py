@@ -163,6 +163,7 @@ def _plan_for(
     here = _by_id(added(local, tip))
     unpublished = _by_id(added(theirs, tip))
     fetched = {id: claim for id, claim in here.items() if id not in before}
+    told = unpublished.keys() | fetched.keys()
     since = _by_id(added(brought, tip)) if brought is not None else {}
     # Not the differences to the tip: a merge adds records of its own, about the versions that it moves, and in a second
     # round the remote has them.
@@ -174,7 +175,7 @@ def _plan_for(
         theirs=theirs,
         tip=tip,
         unpublished=tuple(unpublished.values()),
-        passed_by=tuple(claim for claim in since.values() if claim.id not in {**unpublished, **fetched}),
+        passed_by=tuple(claim for claim in since.values() if claim.id not in told),
         fetched=tuple(fetched.values()),
         moved=tuple((before[claim.id], claim) for claim in here.values() if claim.id in before),
         other_unpublished=others_here - others_there,
