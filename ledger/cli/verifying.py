@@ -118,9 +118,7 @@ def _touched(versions: Sequence[str]) -> str:
 
 
 def _print(session: Session, report: "Report") -> None:
-    problems = [problem_shape(found) for found in report.problems]
     if session.json:
-        orphans = [{"object": found.object, "damaged": found.is_damaged} for found in report.orphans]
         print_json(
             {
                 "ok": report.ok,
@@ -128,12 +126,12 @@ def _print(session: Session, report: "Report") -> None:
                 "versions": report.versions,
                 "objects": report.objects,
                 "bytes": report.bytes,
-                "problems": problems,
-                "orphans": orphans,
+                "problems": [problem_shape(found) for found in report.problems],
+                "orphans": [{"object": found.object, "damaged": found.is_damaged} for found in report.orphans],
             }
         )
         return
-    if problems:
+    if report.problems:
         print_problems(report.problems)
         if not all(problem.hint for problem in report.problems):
             print_line(
@@ -142,4 +140,4 @@ def _print(session: Session, report: "Report") -> None:
     if report.orphans:
         print_line(f"{counted(len(report.orphans), 'object')} of the store that no version needs")
     part = "" if report.is_whole else ", a part of all"
-    print_line(f"checked {counted(report.versions, 'version')}{part}: {counted(len(problems), 'problem')}")
+    print_line(f"checked {counted(report.versions, 'version')}{part}: {counted(len(report.problems), 'problem')}")
