@@ -2,24 +2,21 @@
 
 There are three ways to look behind the own store, which differ in what happens where a remote's store is away:
 
-    behind              to read: an error, if none of the others has what is sought
+    behind_own          to read: an error, if none of the others has what is sought
     holding             to find linked data, which lies whole in one store: the same
     optionally_behind   to save: it counts as empty, for a while and with a warning, as bytes can be stored again
 
-Readers learn that bytes are missing only if all these stores could be asked, which `check` finds out. Knows the
-settings of the remotes and which stores are noted; never asks the own store.
+Readers learn that bytes are missing only if all these stores could be asked, which `check` finds out.
 """
 
 import functools
 import os
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.blobs import (
     FallbackStore,
     LocalStore,
-    ObjectCache,
     OptionalStore,
     Store,
     UnopenedStore,
@@ -39,7 +36,6 @@ from ledger.errors import (
 from ledger.forks import cached_property
 from ledger.lookup import (
     DEFAULT_STORE,
-    Config,
     RemoteConfig,
     is_absent,
     likely_store_of_remote,
@@ -53,45 +49,41 @@ from ledger.records import Content
 from ledger.system_errors import raise_if_inconclusive
 from ledger.wording import without_secrets
 
+if TYPE_CHECKING:
+    from ledger.core.workspace import Workspace
+
 
 class RemoteStores:
-    """Where the bytes are that the remotes in some settings have published; each store is opened when it is needed.
+    """Where the bytes are that the remotes in a ledger's settings have published; each store is opened when needed.
 
-    ``has_published`` says whether a remote of some name is known to hold anything. ``forget`` is called where a path
-    leads to another store than at first, or a store can be opened that could not: whoever keeps these makes new ones.
+    Where the settings change, a path leads to another store than at first, or a store can be opened that could not, the
+    workspace forgets these and makes new ones.
     """
 
-    def __init__(
-        self,
-        ledger_dir: Path,
-        config: Config,
-        cache: ObjectCache,
-        *,
-        has_published: Callable[[str], bool],
-        forget: Callable[[], None],
-    ) -> None:
-        self._ledger_dir = ledger_dir
-        self._config = config
-        self._cache = cache
-        self._has_published = has_published
-        self._forget = forget
+    def __init__(self, workspace: "Workspace") -> None:
+        self._workspace = workspace
+        self._ledger_dir = workspace.path
+        self._config = workspace.config
 
     @property
     def stores(self) -> tuple[Store, ...]:
         """The stores themselves; one that is away, or cannot be opened, is an error when it is asked."""
         return tuple(self._by_url.values())
 
-    def behind(self, own: Store) -> Store:
-        """A store, and these behind it, to read from."""
+    @cached_property
+    def behind_own(self) -> Store:
+        """The own store, and these behind it, to read from."""
+        own = self._workspace.store
         return FallbackStore(own, self.stores, self.check, tries_all=True) if self._config.remotes else own
 
     def optionally_behind(self, own: Store) -> Store:
         """A store, and these behind it as a save needs them: asked once, and done without while they are away."""
         return FallbackStore(own, self._optional) if self._optional else own
 
-    def holding(self, own: Store, content: Content) -> Store | None:
-        """The first of a store and these that has some linked data; ``None`` where none has, and all could be asked."""
-        return FallbackStore(own, self.stores, self.check).first_of(lambda store: is_present(store, content))
+    def holding(self, content: Content) -> Store:
+        """The first of the own store and these that has some linked data; the own one where all lack it."""
+        own = self._workspace.store
+        return FallbackStore(own, self.stores, self.check).first_of(lambda store: is_present(store, content)) or own
 
     def check(self) -> None:
         """Raise `StoreUnavailableError` where what is missing may be in one of these all the same.
@@ -134,18 +126,18 @@ class RemoteStores:
 
     def _open_as_it_is(self, url: str) -> Store:
         with self._setting_of(url):
-            return open_store(url, cache=self._cache)
+            return open_store(url, cache=self._workspace.cache)
 
     def _open_after_all(self, url: str) -> Store:
         """Open a store that could not be opened at first; whoever asks for the stores from now on gets it itself."""
         store = self._open_as_it_is(url)
-        self._forget()
+        self._workspace.forget_remotes()
         return store
 
     def _open_noted(self, url: str) -> Store:
         """A store for a save; one in a folder is checked to be the one that is noted, as its disk may be away."""
         with self._setting_of(url):
-            store = open_store(url, cache=self._cache, attempts=1)
+            store = open_store(url, cache=self._workspace.cache, attempts=1)
         if isinstance(store, LocalStore):
             check_noted(self._ledger_dir, store)
         return store
@@ -169,12 +161,12 @@ class RemoteStores:
         if not url:
             return
         if url not in self._by_url:
-            self._forget()
+            self._workspace.forget_remotes()
             raise place_found_since(name, remote)
         is_at_its_path = not remote.store
         if is_at_its_path and is_absent(remote):
             raise place_empty(self._ledger_dir, name, remote)
-        if self._has_published(name):
+        if self._workspace.history.has_heard_of(name):
             store_id(self._by_url[url])  # a store that holds something has one
         if is_at_its_path:
             self._refuse_stores_behind(name, remote)

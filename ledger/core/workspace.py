@@ -64,7 +64,7 @@ class Workspace(View):
         self.environment = environment
         self.now = clock
         self.trust = TrustFile(environment)
-        self._stores = _Stores(self)
+        self._remotes = RemoteStores(self)
         # Looked for once: if a ledger was copied from elsewhere, its foreign folders are there from the beginning.
         self._has_own_folders = False
 
@@ -107,7 +107,7 @@ class Workspace(View):
     def all_stores(self) -> Store:
         """The store, and those of the remotes behind it: to see what is there already, and to read it."""
         self._follow_settings()
-        return self._stores.all
+        return self._remotes.behind_own
 
     def read_settings_again(self) -> None:
         """Take up a store that has moved, and remotes that were added or removed since the ledger was opened."""
@@ -124,7 +124,7 @@ class Workspace(View):
 
     def forget_remotes(self) -> None:
         """Find and open the stores of the remotes again when they are needed next."""
-        self._stores = _Stores(self)
+        self._remotes = RemoteStores(self)
 
     def afresh(self) -> "Workspace":
         """The same ledger with empty caches, as a process that has just started would see it."""
@@ -135,7 +135,7 @@ class Workspace(View):
         if content.linked is None:
             return self.all_stores
         self._follow_settings()
-        return self._stores.remotes.holding(self.store, content) or self.store
+        return self._remotes.holding(content)
 
     def has_at_hand(self, content: Content) -> bool:
         """Whether all bytes of a content are there, without reading them; a remote's store that is away has none."""
@@ -166,7 +166,7 @@ class Workspace(View):
 
     def stores_for_saving(self) -> Store:
         """The store for a save, and behind it those of the remotes, whose chunks need not be stored again."""
-        return self._stores.remotes.optionally_behind(self.store_for_writing())
+        return self._remotes.optionally_behind(self.store_for_writing())
 
     def hold_store(self) -> Hold:
         """Keep maintenance from removing objects of the store while this is held; only a store in a folder can be."""
@@ -194,27 +194,3 @@ class Workspace(View):
             except (FormatError, IntegrityError):
                 continue  # a damaged version is no help, and no reason to refuse the next one
             yield content
-
-
-class _Stores:
-    """The stores that depend on a ledger's remotes, each made when it is needed, and anew when these change."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-
-    @cached_property
-    def remotes(self) -> RemoteStores:
-        """The stores of the remotes: what others saved is read there until somebody copies it."""
-        workspace = self._workspace
-        return RemoteStores(
-            workspace.path,
-            workspace.config,
-            workspace.cache,
-            has_published=workspace.history.has_heard_of,
-            forget=workspace.forget_remotes,
-        )
-
-    @cached_property
-    def all(self) -> Store:
-        """The own store, and these behind it."""
-        return self.remotes.behind(self._workspace.store)
