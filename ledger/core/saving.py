@@ -63,8 +63,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     type: ArtifactType | None
     tags: tuple[str, ...]
     metadata: Mapping[str, Any]
-    save_type: SaveType = SaveType.MANUAL
-    producer: Producer | None = None
+    save_type: SaveType
+    producer: Producer | None
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

@@ -226,25 +226,24 @@ class Transaction:
         return self.versions
 
     def _publish(self) -> None:
-        drafts: list[Draft] = [pending.draft for pending in self._pending]
-        drafts += self._events
-        drafts += self._records
-        if drafts:
-            self._show_run()
-            workspace = self._workspace
-            with durability(workspace.config.durability):
-                self._deposit.finish()
-                published = workspace.history.publish(
-                    drafts, author=workspace.author, now=workspace.now(), subject=self._subject
-                )
-            with once_published():
-                self._deposit.check_place()  # waiting for the lock may take a while
-                snapshot = workspace.history.snapshot(published.commit)
-                self.versions = tuple(ArtifactVersion(claim, workspace, snapshot) for claim in published.claims)
-            for pending, handle in zip(self._pending, self.versions, strict=True):
-                pending.published = handle
-                if self._body is not None and pending.request.save_type in _BY_HAND:
-                    self._body.note_saved(handle)
+        drafts: list[Draft] = [*(pending.draft for pending in self._pending), *self._events, *self._records]
+        if not drafts:
+            return
+        self._show_run()
+        workspace = self._workspace
+        with durability(workspace.config.durability):
+            self._deposit.finish()
+            published = workspace.history.publish(
+                drafts, author=workspace.author, now=workspace.now(), subject=self._subject
+            )
+        with once_published():
+            self._deposit.check_place()  # waiting for the lock may take a while
+            snapshot = workspace.history.snapshot(published.commit)
+            self.versions = tuple(ArtifactVersion(claim, workspace, snapshot) for claim in published.claims)
+        for pending, handle in zip(self._pending, self.versions, strict=True):
+            pending.published = handle
+            if self._body is not None and pending.request.save_type in _BY_HAND:
+                self._body.note_saved(handle)
 
     def _show_run(self) -> None:
         """Publish the run before its versions: else others who get these would look in vain for what made them."""
