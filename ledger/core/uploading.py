@@ -34,7 +34,6 @@ from ledger.lookup import (
     setting_named,
     store_of_remote,
     store_setting,
-    store_url,
 )
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -96,8 +95,7 @@ class _Upload:
     def _target(self) -> Store | None:
         """The remote's store; ``None`` where both ledgers use one store."""
         workspace, remote = self._workspace, self._plan.remote
-        with setting_named(workspace.path, "store"):
-            own = open_store(store_url(workspace.path, workspace.config))
+        own = workspace.unchecked_store()
         if not self._url:
             if workspace.config.store == DEFAULT_STORE and isinstance(own, LocalStore):
                 raise ConfigError(
