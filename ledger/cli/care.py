@@ -38,7 +38,7 @@ def status(session: Session) -> None:
     """Show where the ledger is. Also shows where its bytes are, what it holds and what is not shared yet."""
     opened = session.ledger()
     latest = [artifact.latest for artifact in opened.artifacts()]
-    settings = find_remote(opened.path, opened.git_dir)
+    settings = find_remote(opened.workspace.config, opened.git_dir)
     remote = without_secrets(settings.url) if settings is not None else None
     provisional = sorted(version.name for version in latest if not version.published)
     shape = {

@@ -36,7 +36,6 @@ from ledger.lookup import (
     RemoteConfig,
     find_remote,
     most_like,
-    read_config,
     remote_for_git,
     settings_for,
     store_of_remote,
@@ -153,9 +152,9 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
 
 def _settings_of(workspace: Workspace, name: str) -> RemoteConfig:
     """The settings of a remote; raises `RemoteNotFoundError`."""
-    settings = find_remote(workspace.path, workspace.history.git_dir, name)
+    settings = find_remote(workspace.config, workspace.history.git_dir, name)
     if settings is None:
-        near = most_like(name, list(read_config(workspace.path).remotes))
+        near = most_like(name, list(workspace.config.remotes))
         add = f"run `ledger remote add {name} URL`" if is_remote_name(name) else ""
         raise RemoteNotFoundError(
             f"no remote {without_secrets(name)!r} in {workspace.path / CONFIG_FILE}",

@@ -10,7 +10,7 @@ from pathlib import Path
 from ledger.disk import is_file, is_folder, names_in
 from ledger.errors import ConfigError, StorageError
 from ledger.history import REPOSITORY, Remote, check_remote, path_in, refuse_secrets, remote_url
-from ledger.lookup.config import CONFIG_FILE, RemoteConfig, read_config, store_url
+from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config, store_url
 from ledger.lookup.configuring import append_remote
 from ledger.lookup.discovery import LEDGER_DIRECTORY
 from ledger.lookup.named_places import absolute_store, given_remote, given_store, is_url
@@ -59,11 +59,10 @@ def history_at(settings: RemoteConfig) -> Path | None:
     return path if path is not None and is_file(path / "HEAD") and is_folder(path / "objects") else None
 
 
-def find_remote(ledger_dir: Path, git_dir: Path, name: str = "origin") -> RemoteConfig | None:
+def find_remote(config: Config, git_dir: Path, name: str = "origin") -> RemoteConfig | None:
     """The settings of a remote: the ledger's, else Git's own for the history; ``None`` where neither knows it."""
-    remotes = read_config(ledger_dir).remotes
-    if name in remotes:
-        return remotes[name]
+    if name in config.remotes:
+        return config.remotes[name]
     url = remote_url(git_dir, name)
     return RemoteConfig(url=url) if url is not None else None
 
