@@ -98,11 +98,10 @@ def remote() -> None:
 def add(session: Session, name: str, url: str, store: str | None) -> None:
     """Add a remote. NAME is what `ledger sync` calls it; `origin` is where version numbers are published."""
     opened = session.ledger()
-    has_own_store = read_config(opened.path).store == DEFAULT_STORE
     opened.add_remote(name, url, store)
     settings = settings_for(url, store)
     _show(session, name, settings, "is")
-    if has_own_store and not likely_store_of_remote(opened.path, settings):
+    if opened.workspace.config.store == DEFAULT_STORE and not likely_store_of_remote(opened.path, settings):
         place = f"`store` below [remotes.{name}] in {opened.path / CONFIG_FILE}"
         print_warning(f"nothing can be published to {name} yet: nobody has said where its bytes go; {place} says it")
 
@@ -117,7 +116,7 @@ def remove(session: Session, name: str) -> None:
     To get what only that store holds, run `ledger repair --from`, or add the remote again.
     """
     opened = session.ledger()
-    before = read_config(opened.path).remotes
+    before = opened.workspace.config.remotes
     opened.remove_remote(name)
     _show(session, name, before[name], "was")
 
