@@ -76,9 +76,7 @@ def find_named_artifact(view: View, name: str) -> Artifact:
 def find_artifact(view: View, name_or_id: str | UUID) -> Artifact:
     """The artifact of a name, or that of a version's id or id prefix; raises `ArtifactNotFoundError`."""
     snapshot = view.snapshot()
-    latest = snapshot.latest(resolve(snapshot, name_or_id).name)
-    assert latest is not None
-    return Artifact(latest, view, snapshot)
+    return Artifact(resolve_name(snapshot, resolve(snapshot, name_or_id).name), view, snapshot)
 
 
 def find_version(
