@@ -25,10 +25,10 @@ def shares(extents_by_holder: Mapping[Holder, Iterable[Extent]]) -> dict[Holder,
     holders = list(extents_by_holder)
     stored, unique = [0] * len(holders), [0] * len(holders)
     for spans in _by_object(extents_by_holder).values():
-        edges: list[tuple[int, int, int]] = []
+        edges: list[tuple[int, int]] = []
         for number, start, stop in _merged(spans):
             stored[number] += stop - start
-            edges += [(start, 1, number), (stop, -1, number)]
+            edges += [(start, number), (stop, number)]
         for number, size in _alone(sorted(edges)):
             unique[number] += size
     return {
@@ -59,11 +59,12 @@ def _merged(spans: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]
     yield last, begin, end
 
 
-def _alone(edges: list[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
+def _alone(edges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The stretches that a single holder has: its number and their size, from all beginnings and ends in order."""
-    at = count = together = 0
-    for place, change, number in edges:
-        if count == 1:
-            yield together, place - at
-        # `together` is the sum of the numbers of those who hold what follows: where one does, it is that one's number.
-        count, together, at = count + change, together + change * number, place
+    at, holders = 0, set[int]()
+    for place, number in edges:
+        if len(holders) == 1:
+            [alone] = holders
+            yield alone, place - at
+        holders ^= {number}  # whose stretch begins here, or ends
+        at = place
