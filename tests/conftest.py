@@ -31,7 +31,7 @@ settings.load_profile("any machine")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FOREIGN_VARIABLES = [name for name in os.environ if name.startswith(("GIT_", "AWS_"))]
-FOREIGN_VARIABLES += ["LEDGER_DIR", "PYTHONUNBUFFERED", "XDG_CONFIG_HOME"]
+FOREIGN_VARIABLES += ["LEDGER_DIR", "PYTHONUNBUFFERED", "SSL_CERT_DIR", "XDG_CONFIG_HOME"]
 FOREIGN_VARIABLES += ["COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"]
 
 

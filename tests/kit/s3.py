@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 from tests.kit.asking import ask
 
 ROOT = Path(__file__).parents[2]
+AUTHORITY = Path(__file__).with_name("nobodys_authority.pem")
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,15 @@ def new_bucket(port: int) -> Bucket:
 
 
 def s3_environment(port: int) -> dict[str, str]:
-    """The variables by which every client finds the server."""
+    """The variables by which every client finds the server.
+
+    Each client reads the certificates of all authorities that it trusts, although nobody shows it one here: the file of
+    a single one is read in no time, and the hundreds of the system are not.
+    """
     return {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "canary-secret",
         "AWS_REGION": "us-east-1",
+        "SSL_CERT_FILE": str(AUTHORITY),
     }
