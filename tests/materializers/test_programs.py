@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ledger import Ledger
+
 PROGRAM = '''
 import json
 import multiprocessing
@@ -84,7 +86,7 @@ def app(tmp_path: Path) -> Path:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "__init__.py").touch()
     (tmp_path / "app" / "jobs.py").write_text(PROGRAM)
-    _run(tmp_path, "-m", "ledger", "init")
+    Ledger.init(tmp_path / ".ledger")
     return tmp_path
 
 
@@ -176,13 +178,14 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("start", [["-m", "app.estimators"], ["app/estimators.py"]], ids=["module", "script"])
-def test_an_estimator_of_a_programs_own_classes_is_of_use_elsewhere(app: Path, start: list[str]) -> None:
+def test_an_estimator_of_a_programs_own_classes_is_of_use_elsewhere(app: Path) -> None:
     """Its classes go along, as code: skops would name them by the program, which no other one has."""
     pytest.importorskip("skops")
     (app / "app" / "estimators.py").write_text(ESTIMATORS)
-    assert "builtin.cloudpickle/1 ModelArtifact\n" == _run(app, *start)
-    assert "[-2, -4]\n" == _run(app, "-c", "from ledger import load_artifact as l; print(l('pipe').transform([1, 2]))")
+    for start in (["-m", "app.estimators"], ["app/estimators.py"]):
+        assert "builtin.cloudpickle/1 ModelArtifact\n" == _run(app, *start)
+    look = "from ledger import load_artifact as l; print(*(l('pipe', number).transform([1, 2]) for number in (1, 2)))"
+    assert "[-2, -4] [-2, -4]\n" == _run(app, "-c", look)
 
 
 PICKLED = """
