@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import pytest
 
+from ledger import Ledger
 from ledger.errors import MaterializerError
 from ledger.materializers import load_value, parquet_limits
 from ledger.materializers.pandas_dtypes import decode_dtype
@@ -454,15 +455,6 @@ def test_an_edit_leaves_most_bytes_alone(bench: Bench) -> None:
     assert tail in after
 
 
-_SAVING = """
-import numpy, pandas
-from ledger import Ledger
-
-ledger = Ledger.init("ledger")
-ledger.save(pandas.DataFrame({"a": [1.5]}), "small")
-ledger.save(pandas.DataFrame(numpy.random.default_rng(0).random((400_000, 8))), "large")
-"""
-
 _LOADING = """
 from ledger import Ledger
 
@@ -483,7 +475,9 @@ print((resident() - before) / frame.memory_usage().sum())
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads what Linux says of a process")
 def test_loading_keeps_little_more_memory_than_the_frame(tmp_path: Path) -> None:
     """What Arrow needed meanwhile, for the file and for its table, is given back to the system."""
-    run_python(_SAVING, tmp_path)
+    ledger = Ledger.init(tmp_path / "ledger")
+    ledger.save(pd.DataFrame({"a": [1.5]}), "small")
+    ledger.save(pd.DataFrame(np.random.default_rng(0).random((400_000, 8))), "large")
     assert float(run_python(_LOADING, tmp_path).stdout) < 2
 
 
