@@ -75,17 +75,15 @@ def state(folder: Path, ledger: Ledger) -> tuple[list[str], str]:
     return sorted(os.listdir(folder)), git(ledger, "rev-parse", "main")
 
 
-@pytest.mark.parametrize("given", [5, None, b"z.zip", ["a.zip"]], ids=repr)
 @pytest.mark.parametrize("call", TAKES_A_PATH)
-def test_a_path_is_a_str_or_a_path(held: Ledger, workdir: Path, call: str, given: object) -> None:
+def test_a_path_is_a_str_or_a_path(held: Ledger, workdir: Path, call: str) -> None:
     """Anything else is a TypeError of ours that shows it, and makes no file or folder."""
-    if given is None and call in MAY_BE_LEFT_OUT:
-        return
     before = state(workdir, held)
-    with pytest.raises(ArgumentTypeError, match="is a str or a Path, got ") as caught:
-        TAKES_A_PATH[call](held, given)
-    assert str(caught.value).endswith(f"{type(given).__name__}: {given!r}")
-    assert before == state(workdir, held)
+    for given in (5, b"z.zip", ["a.zip"], *(() if call in MAY_BE_LEFT_OUT else (None,))):
+        with pytest.raises(ArgumentTypeError, match="is a str or a Path, got ") as caught:
+            TAKES_A_PATH[call](held, given)
+        assert str(caught.value).endswith(f"{type(given).__name__}: {given!r}")
+        assert before == state(workdir, held)
 
 
 @pytest.mark.parametrize("given", ["a\0.zip", "\ud800.zip"], ids=ascii)
@@ -397,27 +395,27 @@ TAKES_A_VERSION: dict[str, Call] = {
 }
 
 
-@pytest.mark.parametrize("given", [1.0, True, b"1", ["1"], 10**5000], ids=lambda given: type(given).__name__)
 @pytest.mark.parametrize("call", TAKES_A_VERSION)
-def test_a_version_is_an_int_or_a_str(held: Ledger, workdir: Path, call: str, given: object) -> None:
+def test_a_version_is_an_int_or_a_str(held: Ledger, workdir: Path, call: str) -> None:
     """Nothing else stands for one, though its text would; nor does a number that no text has room for."""
     before = state(workdir, held)
-    with pytest.raises((ArgumentTypeError, InvalidVersionError)) as caught:
-        TAKES_A_VERSION[call](held, given)
-    assert str(caught.value).startswith(("a version is an int or a str, got ", "invalid version of an int: "))
-    assert before == state(workdir, held)
+    for given in (1.0, True, b"1", ["1"], 10**5000):
+        with pytest.raises((ArgumentTypeError, InvalidVersionError)) as caught:
+            TAKES_A_VERSION[call](held, given)
+        assert str(caught.value).startswith(("a version is an int or a str, got ", "invalid version of an int: "))
+        assert before == state(workdir, held)
 
 
-@pytest.mark.parametrize("given", ["no", None, 0], ids=repr)
 @pytest.mark.parametrize("call", TAKES_A_SWITCH)
-def test_a_switch_is_a_bool(held: Ledger, workdir: Path, call: str, given: object) -> None:
+def test_a_switch_is_a_bool(held: Ledger, workdir: Path, call: str) -> None:
     """Nothing else counts as on or off: a text that says no would be on."""
     switch, name = TAKES_A_SWITCH[call]
     before = state(workdir, held)
-    with pytest.raises(ArgumentTypeError) as caught:
-        switch(held, given)
-    assert f"{name} is True or False, got {type(given).__name__}: {given!r}" == str(caught.value)
-    assert before == state(workdir, held)
+    for given in ("no", None, 0):
+        with pytest.raises(ArgumentTypeError) as caught:
+            switch(held, given)
+        assert f"{name} is True or False, got {type(given).__name__}: {given!r}" == str(caught.value)
+        assert before == state(workdir, held)
 
 
 @pytest.mark.parametrize(
