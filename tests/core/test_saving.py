@@ -100,18 +100,16 @@ def test_a_text_that_is_a_path_is_warned_about(ledger: Ledger, tmp_path: Path, m
         assert "data.csv" == ledger.save("data.csv", "x").load()
 
 
-@pytest.mark.parametrize(("arguments", "kind", "builtin"), BAD_SAVES)
-def test_a_bad_argument_is_refused_before_anything_is_written(
-    ledger: Ledger, arguments: dict[str, Any], kind: type[LedgerError], builtin: type[Exception]
-) -> None:
+def test_a_bad_argument_is_refused_before_anything_is_written(ledger: Ledger) -> None:
     """Each bad argument has its own error, and store and history stay as they were, byte for byte."""
     ledger.save(1, "before")
     before = state_of(ledger)
-    with pytest.raises(builtin) as caught:
-        ledger.save(b"payload" * 1000, **arguments)
-    assert kind is type(caught.value)
-    assert "\n" not in str(caught.value)
-    assert before == state_of(ledger)
+    for arguments, kind, builtin in BAD_SAVES:
+        with pytest.raises(builtin) as caught:
+            ledger.save(b"payload" * 1000, **arguments)
+        assert kind is type(caught.value), arguments
+        assert "\n" not in str(caught.value)
+        assert before == state_of(ledger), arguments
 
 
 def test_the_numbers_of_a_program_that_has_seeded_random_stay_its_own(tmp_path: Path) -> None:
