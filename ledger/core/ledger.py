@@ -322,7 +322,17 @@ class Ledger(Reader):
         check_switches(deep=deep)
         return Check(self._workspace, deep=deep)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process that is given a ledger opens it for itself. A value that holds one is saved in this form, so
+        # the form names none of the parts that a ledger is made of.
+        return _reopened, (self.path, self._workspace.revision)
+
 
 def _store_text(store: object) -> str | None:
     """The path or URL of a store, where one is given."""
     return given_text(store, "a store") if store is not None else None
+
+
+def _reopened(path: Path, revision: str | None) -> Ledger:
+    ledger = Ledger.open(path)
+    return ledger if revision is None else ledger.at(revision)

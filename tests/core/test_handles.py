@@ -345,6 +345,14 @@ def test_a_ledger_can_be_handed_to_another_process(ledger: Ledger) -> None:
     assert ["two", "one"] == [each.load("x") for each in again]
 
 
+def test_a_saved_value_that_holds_a_ledger_stays_loadable(ledger: Ledger) -> None:
+    """What a ledger is pickled as stays the same: values that hold one are saved in that form."""
+    for each in (ledger, ledger.at("HEAD")):
+        at = "N" if each is ledger else f"V{each.revision}\n"
+        assert each == pickle.loads(f"cledger.core.ledger\n_reopened\n(V{each.path}\n{at}tR.".encode())
+        assert b"Workspace" not in pickle.dumps(each)
+
+
 def test_handles_can_be_pickled(ledger: Ledger, saved: ArtifactVersion) -> None:
     """Versions and artifacts are what they were when they come back; the ledger they load from is opened anew."""
     versions, artifact = pickle.loads(pickle.dumps((ledger.versions(saved.name), ledger.artifacts()[0])))
