@@ -25,6 +25,7 @@ from ledger.errors import IntegrityError, StorageError
 from ledger.ids import digest_of, new_uuid
 from tests.crash.survival import in_a_fork
 from tests.kit.contents import load, noise, save
+from tests.kit.descriptors import open_descriptors
 from tests.kit.disks import disk_at, remount
 from tests.kit.stores import KEY, CountingStore, StoreContract, objects
 
@@ -435,9 +436,9 @@ def test_what_is_no_file_is_no_piece(cache: ObjectCache, make: Callable[[Path], 
     cache.remember(f"{KEY}.0", b"page")
     (cache.folder / f"{KEY}.0").unlink()
     make(cache.folder / f"{KEY}.0")
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     assert not cache.get(f"{KEY}.0")
-    assert before == os.listdir("/proc/self/fd")
+    assert {} == open_descriptors() - before
 
 
 def test_pages_of_many_objects_are_kept(cache: ObjectCache) -> None:
@@ -479,6 +480,7 @@ from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs import ObjectCache
 from ledger.blobs.cached import CachedStore
 from tests.kit.contents import load, noise, save
+from tests.kit.descriptors import open_descriptors
 cache = ObjectCache(Path({str(tmp_path / "cache")!r}), 2 << 20)
 store = CachedStore(FsspecStore("memory://here"), cache)
 for number in range(6):

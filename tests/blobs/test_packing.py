@@ -24,6 +24,7 @@ from ledger.enums import Durability
 from ledger.errors import StorageError
 from ledger.ids import digest_of, new_uuid
 from tests.kit.contents import add, load, noise, save
+from tests.kit.descriptors import open_descriptors
 from tests.kit.stores import WholeStore, objects
 
 LARGE = noise(5 << 20)
@@ -186,12 +187,12 @@ def test_a_pack_that_a_store_does_not_take_leaves_no_file(
     """It goes at once, wherever it waited, and not only when nobody keeps the error any more."""
     (store.root / "packs").mkdir()
     (store.root / "packs" / "ab").write_bytes(b"in the way")
-    before = os.listdir("/proc/self/fd")
+    before = open_descriptors()
     staged = begin(store)
     staged.write_at(0, [b"bytes"])
     with pytest.raises(StorageError):
         staged.publish(f"packs/ab/{'0' * 62}")
-    assert (before, []) == (os.listdir("/proc/self/fd"), leftovers(store))
+    assert ({}, []) == (open_descriptors() - before, leftovers(store))
 
 
 def test_folders_that_were_removed_are_made_again(store: LocalStore) -> None:

@@ -21,6 +21,7 @@ from ledger.history.kinds import BLOB, RawObject
 from ledger.history.objects import Objects
 from ledger.history.packfile import seal_pack
 from ledger.history.soundness import check_index
+from tests.kit.descriptors import open_descriptors
 from tests.kit.git import run_git
 
 
@@ -111,7 +112,7 @@ def test_an_interrupt_while_an_index_is_made_comes_out_as_it_is(
     """Its frames hold the bytes of the pack, which cannot be closed then: that hides nothing, keeps nothing open."""
     base = next(packs_of(ledger).glob("*.pack")).with_suffix("")
     gc.collect()  # what an earlier test left in a cycle closes its files here, not below
-    before = set(os.listdir("/dev/fd"))
+    before = open_descriptors()
 
     class Interrupted:
         def decompress(self, *_: object) -> bytes:
@@ -122,7 +123,7 @@ def test_an_interrupt_while_an_index_is_made_comes_out_as_it_is(
         can_be_indexed(base)
     monkeypatch.undo()
     gc.collect()
-    assert set(os.listdir("/dev/fd")) <= before
+    assert {} == open_descriptors() - before
     assert can_be_indexed(base)
 
 

@@ -13,6 +13,7 @@ from ledger.enums import Durability
 from ledger.history import History, open_files
 from ledger.history.open_files import MOST_OPEN, FileBytes, OpenFile, OpenLimit
 from ledger.history.packfile import PackFile
+from tests.kit.descriptors import open_descriptors
 from tests.kit.histories import draft, git, new_history, packs_of, publish, start, unlocked, versions_of
 
 MANY = 300
@@ -55,11 +56,11 @@ def test_a_file_is_read_as_its_bytes_are_sliced(path: Path, places: list[tuple[i
 
 def test_a_file_is_closed_when_nobody_holds_it(path: Path) -> None:
     """Its descriptor is free again."""
-    before = set(os.listdir("/dev/fd"))
+    before = open_descriptors()
     file = OpenFile(str(path))
-    assert set(os.listdir("/dev/fd")) - before
+    assert 1 == (open_descriptors() - before).total()
     del file
-    assert set(os.listdir("/dev/fd")) <= before
+    assert {} == open_descriptors() - before
 
 
 @pytest.fixture(scope="module")

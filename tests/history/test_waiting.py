@@ -25,6 +25,7 @@ from ledger.history.refs import BRANCH
 from ledger.history.waiting import Queue, Ticket
 from ledger.ids import CommitId
 from ledger.records import decode_compact, encode, encode_compact
+from tests.kit.descriptors import open_descriptors
 from tests.kit.histories import AUTHOR, NOW, again, draft, git, packs_of, publish, versions_of
 from tests.kit.waiting import wait_until
 
@@ -487,14 +488,14 @@ def test_as_which_commit_it_is_published_is_noted_whole(queue: Path, monkeypatch
 
 def test_who_waits_and_who_looks_leave_no_file_open(queue: Path) -> None:
     """Nor is what the writer was told of in the queue any more, even if that writer has not woken yet."""
-    before = set(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     ticket = Queue(queue).join(Publication(drafts=(draft(),), author=AUTHOR, now=NOW))
     assert ticket is not None
     with contextlib.closing(ticket):
         with Queue(queue).waiters() as [waiter]:
             waiter.tell(COMMIT)
         assert [] == in_queue(queue)
-    assert set(os.listdir("/proc/self/fd")) <= before
+    assert {} == open_descriptors() - before
 
 
 def test_a_holder_publishes_only_what_is_to_be_as_durable(history: History, lock: Path, queue: Path) -> None:
