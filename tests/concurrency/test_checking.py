@@ -2,8 +2,8 @@
 
 import contextlib
 import functools
+import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,28 +13,25 @@ import pytest
 from ledger import Ledger
 from ledger.history.soundness import check_pack
 from ledger.maintenance import execute_gc, plan_gc
-from tests.kit.ledgers import git
+from tests.concurrency.writer import forks
+from tests.kit.ledgers import git, waste
 
-ROOT = Path(__file__).parents[2]
-WRITER = """
-import sys
-from ledger import Ledger
-from tests.kit.ledgers import waste
-ledger = Ledger.open(sys.argv[1])
-for number in range(int(sys.argv[2])):
-    ledger.save({"number": number}, "numbers")
-    ledger.save(bytes([number % 256]) * 300_000 + sys.argv[1].encode(), "bytes")
-    waste(ledger, f"never published {number}")
-"""
+
+def save_and_waste(path: Path, saves: int) -> None:
+    """Save small and large values, and put some into the store that are never published."""
+    ledger = Ledger.open(path)
+    for number in range(saves):
+        ledger.save({"number": number}, "numbers")
+        ledger.save(bytes([number % 256]) * 300_000 + os.fsencode(path), "bytes")
+        waste(ledger, f"never published {number}")
 
 
 @pytest.mark.parametrize("saves", [20, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_a_check_beside_writers_finds_nothing(ledger: Ledger, saves: int) -> None:
     """Two processes save, folding packs as they go, while checks, gc and Git's own repacking run: no problem at all."""
-    command = [sys.executable, "-W", "ignore", "-c", WRITER, str(ledger.path), str(saves)]
     checks = 0
-    with subprocess.Popen(command, cwd=ROOT) as one, subprocess.Popen(command, cwd=ROOT) as other:
-        while one.poll() is None or other.poll() is None:
+    with forks(2, save_and_waste, ledger.path, saves) as writers:
+        while any(writer.is_alive() for writer in writers):
             fresh = Ledger.open(ledger.path)
             assert () == fresh.verify().problems
             checks += 1
@@ -42,7 +39,7 @@ def test_a_check_beside_writers_finds_nothing(ledger: Ledger, saves: int) -> Non
                 execute_gc(fresh, plan_gc(fresh))
             elif checks % 3 == 2:
                 git(fresh, "repack", "-d", "-q")
-    assert (0, 0) == (one.returncode, other.returncode)
+        assert [0, 0] == [writer.exitcode for writer in writers]
     assert checks
     report = Ledger.open(ledger.path).verify()
     assert (4 * saves, ()) == (report.versions, report.problems)

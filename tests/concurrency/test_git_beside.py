@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from tests.concurrency.writer import NAME, Saved, begin_all, finish
+from tests.concurrency.writer import NAME, Saved, Writer, begin_all
 from tests.kit.git import run_git
 
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., Writer]
 
 SLICE, LONG = 40, 600
 
@@ -28,11 +28,11 @@ def save_beside(start: Start, saves: int, act: Callable[[], object], *, pause: f
     writers = [start(saves, pause=pause) for _ in range(2)]
     begin_all(writers)
     times = 0
-    while any(writer.poll() is None for writer in writers):
+    while any(writer.is_alive() for writer in writers):
         act()
         times += 1
         time.sleep(0.005)
-    return [saved for writer in writers for saved in finish(writer)], times
+    return [saved for writer in writers for saved in writer.finish()], times
 
 
 def assert_all_there(ledger: Ledger, acknowledged: list[Saved], *, notes: int = 0) -> None:

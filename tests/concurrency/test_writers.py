@@ -15,10 +15,10 @@ import pytest
 from ledger import Ledger
 from ledger.errors import LockTimeoutError
 from ledger.history.branch import LIVE_LOCK_SECONDS
-from tests.concurrency.writer import NAME, ROOT, Saved, begin_all, finish
+from tests.concurrency.writer import NAME, Saved, Writer, begin_all
 from tests.kit.git import run_git
 
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., Writer]
 
 
 def assert_dense(ledger: Ledger) -> list[Saved]:
@@ -42,7 +42,7 @@ def test_every_save_gets_its_position(ledger: Ledger, start: Start, processes: i
     writers = [start(saves) for _ in range(processes)]
     began = time.monotonic()
     begin_all(writers)
-    acknowledged = [saved for writer in writers for saved in finish(writer)]
+    acknowledged = [saved for writer in writers for saved in writer.finish()]
     print(f"\n{processes} x {saves}: {len(acknowledged)} acknowledged in {time.monotonic() - began:.1f} s")
     assert processes * saves == len(acknowledged)
     assert assert_dense(ledger) == sorted(acknowledged)
@@ -54,7 +54,7 @@ def test_the_lock_carries_no_correctness(ledger: Ledger, start: Start, processes
     writers = [start(saves, locking=False) for _ in range(processes)]
     began = time.monotonic()
     begin_all(writers)
-    acknowledged = [saved for writer in writers for saved in finish(writer)]
+    acknowledged = [saved for writer in writers for saved in writer.finish()]
     print(f"\n{processes} x {saves} unlocked: {len(acknowledged)} acknowledged in {time.monotonic() - began:.1f} s")
     assert processes * saves == len(acknowledged)
     # Without the lock nobody folds, and thousands of packs are more files than a process may have open twice.
@@ -72,13 +72,13 @@ def test_killed_writers_cost_nobody_anything(ledger: Ledger, start: Start, kills
     for _ in range(kills):
         time.sleep(chance.uniform(0.01, 0.1))
         victim = writers.pop(0)
-        os.kill(victim.pid, signal.SIGKILL)
-        acknowledged += finish(victim)
+        victim.kill()
+        acknowledged += victim.finish()
         writers.append(start(10_000))
         begin_all(writers[-1:])
     for writer in writers:
-        os.kill(writer.pid, signal.SIGKILL)
-        acknowledged += finish(writer)
+        writer.kill()
+        acknowledged += writer.finish()
     published = assert_dense(ledger)
     print(f"\n{kills + 3} kills: {len(acknowledged)} acknowledged, {len(published)} published")
     assert set(acknowledged) <= set(published)
@@ -99,10 +99,10 @@ def test_stopped_writers_hold_others_up_and_no_more(
     begin_all(writers)
     for _ in range(stops):
         stopped = chance.choice(writers)
-        stopped.send_signal(signal.SIGSTOP)
+        stopped.send(signal.SIGSTOP)
         time.sleep(chance.uniform(0.01, 0.1))
-        stopped.send_signal(signal.SIGCONT)
-    acknowledged = [saved for writer in writers for saved in finish(writer)]
+        stopped.send(signal.SIGCONT)
+    acknowledged = [saved for writer in writers for saved in writer.finish()]
     print(
         f"\n{processes} x {saves}, {stops} stops: {len(acknowledged)} acknowledged in {time.monotonic() - began:.1f} s"
     )
@@ -161,7 +161,7 @@ def test_a_stopped_holder_is_named_and_keeps_its_lock(ledger: Ledger) -> None:
     config = Path(ledger.path, "config.toml")
     config.write_text(config.read_text().replace("lock_timeout = 60.0", "lock_timeout = 0.3"))
     command = [sys.executable, "-c", HOLD, str(ledger.path / "lock")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdin is not None
         assert "held\n" == holder.stdout.readline()

@@ -1,17 +1,13 @@
-"""A process that saves to one name, again and again, and says what was acknowledged.
+"""Processes beside a test: one that saves to one name, again and again, and says what was acknowledged, and others."""
 
-    python -m tests.concurrency.writer path/to/.ledger COUNT PAUSE [unlocked]
-
-Prints ``ready``, waits for a line, then prints a line per save that returned: its position and its
-version's id. ``PAUSE`` is slept after each save, in seconds. ``unlocked`` leaves the ledger's lock
-alone, so that only the compare-and-swap protects.
-"""
-
-import subprocess
-import sys
+import os
+import signal
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.context import ForkProcess
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from ledger import Ledger
@@ -19,7 +15,6 @@ from ledger.core.workspace import Workspace
 from ledger.history import History
 from tests.kit.histories import UnlockedHistory
 
-ROOT = Path(__file__).parents[2]
 NAME = "shared"
 
 _PATIENCE = 600.0  # dozens of writers on two cores may keep one from its turn for long
@@ -32,48 +27,65 @@ class Saved(NamedTuple):
     id: str
 
 
-def write(ledger_dir: Path, count: int, pause: float, *, locking: bool) -> None:
-    """Save ``count`` versions, one after the other."""
-    kind = History if locking else UnlockedHistory
-    history = kind(ledger_dir / "history.git", ledger_dir / "lock", lock_timeout=_PATIENCE)
-    ledger = Ledger(Workspace(ledger_dir, history=history))
-    print("ready", flush=True)
-    sys.stdin.readline()
-    for number in range(count):
-        version = ledger.save({"number": number, "text": "x" * 200}, NAME)
-        print(version.position, version.id, flush=True)
-        time.sleep(pause)
+class Writer(ForkProcess):
+    """A fork that opens the ledger anew, waits until it may begin, and saves ``count`` versions, one after the other.
+
+    ``pause`` is slept after each save, in seconds. Without ``locking`` it leaves the ledger's lock alone, so that only
+    the compare-and-swap protects.
+    """
+
+    def __init__(self, ledger: Ledger, count: int, *, pause: float = 0, locking: bool = True) -> None:
+        super().__init__()
+        self._path, self._count, self._pause = ledger.path, count, pause
+        self._kind = History if locking else UnlockedHistory
+        self._may_begin = get_context("fork").Event()
+        self._acknowledged = TemporaryFile("w+")  # noqa: SIM115  # it goes with the writer
+        self.start()
+
+    def run(self) -> None:
+        """What the fork does: a line for each save that returned, with its position and its version's id."""
+        history = self._kind(self._path / "history.git", self._path / "lock", lock_timeout=_PATIENCE)
+        ledger = Ledger(Workspace(self._path, history=history))
+        self._may_begin.wait()
+        for number in range(self._count):
+            version = ledger.save({"number": number, "text": "x" * 200}, NAME)
+            print(version.position, version.id, file=self._acknowledged, flush=True)
+            time.sleep(self._pause)
+
+    def begin(self) -> None:
+        """Let it begin."""
+        self._may_begin.set()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self.pid is not None
+        os.kill(self.pid, number)
+
+    def finish(self) -> list[Saved]:
+        """What its saves gave, once it has ended; it must have ended well, unless it was killed."""
+        self.join()
+        assert self.exitcode in (0, -signal.SIGKILL)
+        self._acknowledged.seek(0)
+        saved = [line.split() for line in self._acknowledged]
+        self._acknowledged.close()
+        return [Saved(int(position), id) for position, id in saved]
 
 
-def start_writer(ledger: Ledger, count: int, *, pause: float = 0, locking: bool = True) -> "subprocess.Popen[str]":
-    """A writer that is ready when this returns, and begins at a line on its stdin."""
-    program = [sys.executable, "-W", "error", "-m", "tests.concurrency.writer"]
-    command = [*program, str(ledger.path), str(count), str(pause)]
-    if not locking:
-        command.append("unlocked")
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
-
-
-def begin_all(writers: Sequence["subprocess.Popen[str]"]) -> None:
+def begin_all(writers: Sequence[Writer]) -> None:
     """Let writers begin at the same moment."""
     for writer in writers:
-        assert writer.stdout is not None
-        assert "ready\n" == writer.stdout.readline(), writer.communicate()
-    for writer in writers:
-        assert writer.stdin is not None
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
+        writer.begin()
 
 
-def finish(writer: "subprocess.Popen[str]") -> list[Saved]:
-    """What a writer's saves gave, once it has ended; it must have ended well, unless it was killed."""
-    output, errors = writer.communicate()
-    assert (writer.returncode, errors) in ((0, ""), (-9, "")), errors
-    # The last line of one that was killed may be a part of one.
-    whole = [line.split() for line in output.splitlines(keepends=True) if line.count(" ") == 1 and line.endswith("\n")]
-    return [Saved(int(position), id) for position, id in whole]
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), locking="unlocked" not in sys.argv)
+@contextmanager
+def forks(count: int, act: Callable[..., object], *arguments: object) -> Iterator[list[ForkProcess]]:
+    """So many forks that do the same, and do not outlive the block."""
+    started = [ForkProcess(target=act, args=arguments) for _ in range(count)]
+    for fork in started:
+        fork.start()
+    try:
+        yield started
+    finally:
+        for fork in started:
+            fork.kill()
+            fork.join()
