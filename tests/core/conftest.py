@@ -1,5 +1,6 @@
 """A hub, and ledgers that share through it."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +19,29 @@ def hub(tmp_path: Path) -> Iterator[Path]:
     assert 0 == check_objects(tmp_path / "hub.git").returncode
 
 
+@pytest.fixture(scope="session")
+def model_of_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test that needs a pair makes it, for the others to copy."""
+    return tmp_path_factory.mktemp("pairs") / "first"
+
+
 @pytest.fixture
-def pair(tmp_path: Path, hub: Path) -> tuple[Ledger, Ledger]:
+def pair(tmp_path: Path, hub: Path, model_of_pairs: Path) -> tuple[Ledger, Ledger]:
     """Two ledgers that share ``iris@1`` through the hub."""
-    ada = shared(tmp_path / "ada", hub)
+    if not model_of_pairs.exists():
+        make_pair(model_of_pairs)
+    subprocess.run(["cp", "-Rp", f"{model_of_pairs}/.", str(tmp_path)], check=True)
+    for name in ("config.toml", "remote-stores.json"):
+        for path in tmp_path.glob(f"*/.ledger/{name}"):
+            path.write_text(path.read_text().replace(str(model_of_pairs), str(tmp_path)))
+    return Ledger.open(tmp_path / "ada" / ".ledger"), Ledger.open(tmp_path / "bob" / ".ledger")
+
+
+def make_pair(folder: Path) -> None:
+    """Two ledgers that share through a hub, all three in a folder."""
+    folder.mkdir()
+    hub = new_hub(folder)
+    ada = shared(folder / "ada", hub)
     ada.save("first", "iris")
     ada.sync()
-    return ada, Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    Ledger.clone(hub, folder / "bob" / ".ledger")
