@@ -1,6 +1,5 @@
 """Syncs beside other work: overtaken, run at once, killed, interrupted or failed half way."""
 
-import itertools
 import os
 import shutil
 import signal
@@ -223,18 +222,19 @@ def test_a_race_that_never_ends_is_given_up(pair: tuple[Ledger, Ledger], monkeyp
     ada.save("x", "iris")
     monkeypatch.setattr(sharing, "push_plan", lambda *_: False)
     monkeypatch.setattr(sharing, "_LONGEST_PAUSE", 0.0)
-    with pytest.raises(LockTimeoutError, match="20 attempts to sync were overtaken"):
+    monkeypatch.setattr(sharing, "ATTEMPTS", 3)
+    with pytest.raises(LockTimeoutError, match="3 attempts to sync were overtaken"):
         ada.sync()
 
 
 @pytest.mark.parametrize(
     ("when", "step"),
-    [("before", "uploaded"), *itertools.product(("before", "after"), ("push_plan", "adopt_plan", "_report"))],
+    [("before", "uploaded"), ("before", "push_plan"), ("after", "push_plan"), ("after", "adopt_plan")],
 )
 def test_a_sync_that_dies_is_made_good_by_the_next(
     pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch, when: str, step: str
 ) -> None:
-    """Killed before or after any of its steps: the next sync converges, nothing is lost or twice."""
+    """Killed between any two of its steps: the next sync converges, nothing is lost or twice."""
     ada, bob = pair
     ada.save("of ada", "iris")
     bob.save("of bob", "iris")
@@ -272,7 +272,7 @@ def test_syncs_of_one_ledger_at_once(pair: tuple[Ledger, Ledger]) -> None:
         except LedgerError as error:
             failed.append(error)
 
-    for number in range(4):
+    for number in range(2):
         ada.save(number, "other")
         ada.sync()
         threads = [threading.Thread(target=sync) for _ in range(4)]
