@@ -15,7 +15,7 @@ from ledger import Ledger
 from tests.kit.faults import Proxy, proxy_before
 from tests.kit.git import check_objects, run_git
 from tests.kit.s3 import Bucket, new_bucket, running_server, s3_environment
-from tests.kit.scripts import ScriptServer, running_script_server
+from tests.kit.scripts import LIBRARIES_OF_EXAMPLES, ScriptServer, running_script_server
 
 # How long an example takes says what else the machine does. The rest is Hypothesis's own profile, which is another one
 # where CI is set: there the same examples are tried each time, and half as many.
@@ -101,8 +101,8 @@ def s3_port() -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def scripts() -> Iterator[ScriptServer]:
-    """A server of this test process that runs scripts."""
-    with running_script_server() as made:
+    """A server of this test process that runs scripts as users write them."""
+    with running_script_server(*LIBRARIES_OF_EXAMPLES) as made:
         yield made
 
 

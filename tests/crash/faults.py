@@ -1,22 +1,34 @@
 """Each system call of an operation fails once, or from then on for ever; what the caller is told, and what is left.
 
+    python -m tests.crash.faults --operation save
+    python -m tests.crash.faults --operation fold --slice 7
+
 What is asked of every failure: the operation succeeds all the same, or its error is a `StorageError` that names a
-path, or the program's exit code for one; nothing is half published; no lock file stays; a failed fsync
-is not tried again on that file, since the kernel may have dropped what it could not write; the next save works.
+path, or the program's exit code for one; nothing is half published; no lock file stays; a failed fsync is not tried
+again on that file, since the kernel may have dropped what it could not write; the next save works. ``--slice N``
+takes every N-th fault. Prints a line per operation; exits with 1 if anything was amiss.
 """
 
+import argparse
+import contextlib
 import itertools
 import re
 import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.crash.operations import OPERATIONS
 from tests.crash.survival import Template, judge, make_template
-from tests.crash.tracing import CHANGING, READING, THE_END, Outcome, points_of, run_traced
+from tests.crash.tracing import CHANGING, READING, THE_END, Outcome, points_of, run_traced, why_not
 from tests.crash.worker import ACKNOWLEDGED
 
+FAILING = (
+    *("save", "save-large", "save-huge", "tag", "register", "fold", "group", "gc"),
+    *("load", "list", "program-tag", "program-list"),
+)
 ERRORS = ("EIO", "ENOSPC", "EROFS", "EMFILE", "EDQUOT")
 ONCE, FOR_EVER = "", "+"
 
@@ -64,3 +76,28 @@ def complaints_about(template: Template, ledger_dir: Path, outcome: Outcome) -> 
 def _synced_again(calls: list[str]) -> list[str]:
     syncs = [(found[1], "INJECTED" in call) for call in calls if (found := _FSYNC.match(call))]
     return [path for number, (path, failed) in enumerate(syncs) if failed and (path, False) in syncs[number:]]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the program."""
+    parser = argparse.ArgumentParser(prog="tests.crash.faults", description=__doc__.split("\n")[0])
+    parser.add_argument("--operation", choices=["all", *FAILING], default="all")
+    parser.add_argument("--slice", type=int, default=1, metavar="N", help="take every N-th fault")
+    chosen = parser.parse_args(arguments)
+    if reason := why_not():
+        parser.error(reason)
+    print(f"{'operation':12} {'faults':>7} {'amiss':>6}")
+    well = True
+    for operation in FAILING if chosen.operation == "all" else [chosen.operation]:
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(None):
+            faults = list(fail_all(operation, Path(folder), every=chosen.slice))
+        amiss = [fault for fault in faults if fault.complaints]
+        print(f"{operation:12} {len(faults):7} {len(amiss):6}")
+        for fault in amiss:
+            print(f"    {fault.where}: {fault.complaints}")
+        well &= not amiss
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

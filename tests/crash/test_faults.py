@@ -3,7 +3,6 @@
 import errno
 import os
 import resource
-from pathlib import Path
 
 import pytest
 
@@ -11,14 +10,11 @@ from ledger import Ledger
 from ledger.errors import DiskFullError
 from tests.conftest import check_histories
 from tests.crash import tracing
-from tests.crash.faults import fail_all
+from tests.crash.conftest import CrashProgram
+from tests.crash.faults import FAILING, Fault, main
 from tests.crash.operations import LARGE
 from tests.crash.survival import in_a_fork
 
-FAILING = (
-    *("save", "save-large", "save-huge", "tag", "register", "fold", "group", "gc"),
-    *("load", "list", "program-tag", "program-list"),
-)
 SLICE = {"fold": 1381, "gc": 3989, "save": 193}
 
 
@@ -31,12 +27,22 @@ def cases() -> list[object]:
 
 @pytest.mark.skipif(bool(tracing.why_not()), reason=tracing.why_not() or "none")
 @pytest.mark.parametrize(("operation", "every"), cases())
-def test_a_call_that_fails_is_told_and_costs_nothing(tmp_path: Path, operation: str, every: int) -> None:
+def test_a_call_that_fails_is_told_and_costs_nothing(fail: CrashProgram, operation: str, every: int) -> None:
     """Each call fails once or for ever: success or a typed error with a path, and no trace of what failed."""
-    faults = list(fail_all(operation, tmp_path, every=every))
-    print(f"\n{operation}: {len(faults)} faults")
-    assert faults
-    assert [] == [fault for fault in faults if fault.complaints]
+    assert fail("--operation", operation, "--slice", every)
+
+
+def test_the_program_exits_with_1_if_anything_was_amiss(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One fault of two after which a lock was left is counted, shown and told by the code."""
+    found = [Fault("write:error=EIO:when=1", []), Fault("write:error=EIO:when=2", ["main.lock was left"])]
+    monkeypatch.setattr("tests.crash.faults.fail_all", lambda *_, **__: iter(found))
+    assert 1 == main(["--operation", "tag"])
+    head, line, fault = capsys.readouterr().out.splitlines()
+    assert ["operation", "faults", "amiss"] == head.split()
+    assert ["tag", "2", "1"] == line.split()
+    assert "    write:error=EIO:when=2: ['main.lock was left']" == fault
 
 
 def test_short_reads_and_writes_are_continued(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

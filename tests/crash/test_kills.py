@@ -8,14 +8,16 @@ import pytest
 
 from ledger import Ledger
 from tests.crash import disks, tracing
-from tests.crash.harness import ONLY_ONCE, crash_all, main
+from tests.crash.conftest import HERE, CrashProgram
+from tests.crash.harness import ONLY_ONCE, Crash, crash_all, main
 from tests.crash.operations import WRITING, begin
 from tests.crash.others import others_waiting
+from tests.crash.survival import Verdict
 from tests.crash.worker import ACKNOWLEDGED
+from tests.kit.scripts import ROOT, ScriptServer
 
 pytestmark = pytest.mark.skipif(bool(tracing.why_not()), reason=tracing.why_not() or "none")
 
-ROOT = Path(__file__).parents[2]
 SLICE = 23
 WIDE = {"gc": 211, "fold-slices": 401, "many": 83, "pack": 139}
 """For what makes a thousand system calls."""
@@ -23,35 +25,30 @@ WIDE = {"gc": 211, "fold-slices": 401, "many": 83, "pack": 139}
 AGAIN = [name for name in WRITING if name not in ONLY_ONCE]
 LONG = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-
 KILLS = [(name, WIDE.get(name, SLICE)) for name in WRITING]
 
 
 @pytest.mark.parametrize(("operation", "every"), [*KILLS, *(pytest.param(name, 1, marks=LONG) for name in WRITING)])
-def test_a_kill_loses_nothing(tmp_path: Path, operation: str, every: int) -> None:
+def test_a_kill_loses_nothing(crash: CrashProgram, operation: str, every: int) -> None:
     """Whatever was acknowledged is there, the rest wholly or not at all, and the next save works at once."""
-    crashes = list(crash_all(operation, "kill", tmp_path, every=every))
-    assert len(crashes) > 2
-    assert [] == [crash for crash in crashes if not crash.verdict.survived]
+    assert crash("--mode", "kill", "--operation", operation, "--slice", every) > 2
 
 
 @pytest.mark.parametrize(("operation", "every"), [("save", SLICE), *(pytest.param(n, 1, marks=LONG) for n in AGAIN)])
-def test_an_interrupt_loses_nothing(tmp_path: Path, operation: str, every: int) -> None:
+def test_an_interrupt_loses_nothing(crash: CrashProgram, operation: str, every: int) -> None:
     """The same for Ctrl-C, which unwinds: what was acknowledged is there, and no lock stays."""
-    crashes = list(crash_all(operation, "interrupt", tmp_path, every=every))
-    assert len(crashes) > 2
-    assert [] == [crash for crash in crashes if not crash.verdict.survived]
+    assert crash("--mode", "interrupt", "--operation", operation, "--slice", every) > 2
 
 
 RECOVERIES = [pytest.param(name, 12, marks=LONG) for name in AGAIN]
 
 
 @pytest.mark.parametrize(("operation", "every"), [("save", SLICE), *RECOVERIES])
-def test_a_kill_of_the_first_command_after_a_kill_loses_nothing(tmp_path: Path, operation: str, every: int) -> None:
+def test_a_kill_of_the_first_command_after_a_kill_loses_nothing(
+    crash: CrashProgram, operation: str, every: int
+) -> None:
     """Recovery is part of the next save: killed in the middle, the one after that does it."""
-    crashes = list(crash_all(operation, "recovery", tmp_path, every=every))
-    assert len(crashes) > 2
-    assert [] == [crash for crash in crashes if not crash.verdict.survived]
+    assert crash("--mode", "recovery", "--operation", operation, "--slice", every) > 2
 
 
 def test_a_worker_finds_the_lock_as_a_dead_holder_left_it(ledger: Ledger) -> None:
@@ -71,12 +68,25 @@ def test_the_worker_is_a_program(ledger: Ledger) -> None:
     assert ("best",) == Ledger.open(ledger.path).get("iris", "clean").tags
 
 
-def test_the_harness_prints_what_it_found(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_harness_prints_what_it_found(crash_programs: ScriptServer) -> None:
     """The harness is a program that prints a table and exits with 0 if everything survived."""
-    assert 0 == main(["--mode", "kill", "--operation", "tag", "--slice", "40"])
-    head, line = capsys.readouterr().out.splitlines()
+    output = crash_programs.run(HERE / "harness.py", "--mode", "kill", "--operation", "tag", "--slice", "40")
+    head, line = output.splitlines()
     assert ["operation", "mode", "crashes", "lost", "corrupt", "repairs", "slowest", "save"] == head.split()
     assert ["tag", "kill", "2", "0", "0", "0"] == line.split()[:6]
+
+
+def test_the_harness_exits_with_1_if_anything_was_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One crash of two that lost a version is counted, shown and told by the code."""
+    found = [Crash("write 1", Verdict()), Crash("write 2", Verdict(lost="iris@1"))]
+    monkeypatch.setattr("tests.crash.harness.crash_all", lambda *_, **__: iter(found))
+    assert 1 == main(["--operation", "tag"])
+    _, line, crash = capsys.readouterr().out.splitlines()
+    assert ["tag", "kill", "2", "1", "0", "0"] == line.split()[:6]
+    assert crash.startswith("    at write 2:")
+    assert "iris@1" in crash
 
 
 @pytest.mark.skipif(bool(disks.why_not("ext4")), reason=disks.why_not("ext4") or "none")

@@ -9,8 +9,8 @@ import pytest
 
 from ledger import Ledger
 from tests.crash import disks, tracing
+from tests.crash.conftest import CrashProgram
 from tests.crash.disks import JOURNAL_LOST
-from tests.crash.harness import crash_all
 from tests.crash.operations import LARGE, WRITING
 
 pytestmark = pytest.mark.skipif(bool(tracing.why_not()), reason=tracing.why_not() or "none")
@@ -28,13 +28,13 @@ def cases() -> list[object]:
 
 
 @pytest.mark.parametrize(("file_system", "mode", "operation", "every"), cases())
-def test_a_power_cut_loses_nothing(tmp_path: Path, file_system: str, mode: str, operation: str, every: int) -> None:
+def test_a_power_cut_loses_nothing(
+    crash: CrashProgram, file_system: str, mode: str, operation: str, every: int
+) -> None:
     """Right after the acknowledgement or at any call before: what was acknowledged is there, the rest whole or not."""
     if reason := disks.why_not(file_system):
         pytest.skip(reason)
-    crashes = list(crash_all(operation, mode, tmp_path, every=every, file_system=file_system))
-    assert len(crashes) > 2
-    assert [] == [crash for crash in crashes if not crash.verdict.survived]
+    assert crash("--mode", mode, "--fs", file_system, "--operation", operation, "--slice", every) > 2
 
 
 @pytest.mark.parametrize("file_system", ["ext4", "xfs"])

@@ -1,7 +1,7 @@
 """A program: runs scripts that it is told of on standard input, and says of each with which code it ended.
 
 Half of the time of a short script goes to importing libraries. Each runs in a fork of this process, which has imported
-those that its arguments name, and nothing of ours.
+those modules that its arguments name, and nothing else.
 """
 
 import gc
@@ -24,8 +24,8 @@ def main() -> None:
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
-def run(script: str, folder: str, environment: dict[str, str], output: str, errors: str, times: int) -> None:
-    """Run a script in a folder, so many times; what it prints goes to files."""
+def run(command: list[str], folder: str, environment: dict[str, str], output: str, errors: str, times: int) -> None:
+    """Run a script with its arguments in a folder, so many times; what it prints goes to files."""
     for descriptor, path in enumerate((os.devnull, output, errors)):
         opened = os.open(path, os.O_RDWR)
         os.dup2(opened, descriptor)
@@ -33,9 +33,9 @@ def run(script: str, folder: str, environment: dict[str, str], output: str, erro
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    sys.argv = [script]
+    sys.argv = command
     for _ in range(times):
-        runpy.run_path(script, run_name="__main__")
+        runpy.run_path(command[0], run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
 _PYTHON = [sys.executable, "-W", "error::UserWarning:__main__"]
-_LIBRARIES = ["numpy", "pandas", "pyarrow.parquet", "sklearn.datasets", "sklearn.svm", "skops.io"]
+
+LIBRARIES_OF_EXAMPLES = ["numpy", "pandas", "pyarrow.parquet", "sklearn.datasets", "sklearn.svm", "skops.io"]
 
 
 def run_example(path: Path) -> str:
@@ -24,18 +25,18 @@ def run_example(path: Path) -> str:
 
 
 class ScriptServer:
-    """Runs scripts in forks of a process that has imported the libraries which several of them use."""
+    """Runs scripts in forks of a process that has imported the modules which several of them use."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def run(self, path: Path, *, times: int = 1) -> str:
+    def run(self, path: Path, *arguments: str, times: int = 1) -> str:
         """Run a script in the working directory, so many times in one process; returns what it printed."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with NamedTemporaryFile("r") as output, NamedTemporaryFile("r") as errors:
             order = {
-                "script": str(path),
+                "command": [str(path), *arguments],
                 "folder": os.getcwd(),
                 "environment": dict(os.environ),
                 "output": output.name,
@@ -43,13 +44,14 @@ class ScriptServer:
                 "times": times,
             }
             print(json.dumps(order), file=self._process.stdin, flush=True)
-            assert "0\n" == self._process.stdout.readline(), errors.read()
+            code = self._process.stdout.readline()
+            assert "0\n" == code, output.read() + errors.read()
             return output.read()
 
 
 @contextmanager
-def running_script_server() -> Iterator[ScriptServer]:
-    """A server, whose process ends with the block, or with this process."""
-    command = [*_PYTHON, "-m", "tests.kit.script_server", *_LIBRARIES]
+def running_script_server(*modules: str) -> Iterator[ScriptServer]:
+    """A server that has imported some modules; its process ends with the block, or with this process."""
+    command = [*_PYTHON, "-m", "tests.kit.script_server", *modules]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield ScriptServer(process)
