@@ -13,11 +13,11 @@ import pytest
 from ledger import Ledger
 from ledger.history.soundness import check_pack
 from ledger.maintenance import execute_gc, plan_gc
-from tests.concurrency.writer import forks
+from tests.kit.forking import ended, forks
 from tests.kit.ledgers import git, waste
 
 
-def save_and_waste(path: Path, saves: int) -> None:
+def save_and_waste(_: int, path: Path, saves: int) -> None:
     """Save small and large values, and put some into the store that are never published."""
     ledger = Ledger.open(path)
     for number in range(saves):
@@ -39,7 +39,7 @@ def test_a_check_beside_writers_finds_nothing(ledger: Ledger, saves: int) -> Non
                 execute_gc(fresh, plan_gc(fresh))
             elif checks % 3 == 2:
                 git(fresh, "repack", "-d", "-q")
-        assert [0, 0] == [writer.exitcode for writer in writers]
+        assert [0, 0] == ended(writers)
     assert checks
     report = Ledger.open(ledger.path).verify()
     assert (4 * saves, ()) == (report.versions, report.problems)

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from ledger import Ledger
-from tests.concurrency.writer import NAME, Writer, begin_all, forks
+from tests.concurrency.writer import NAME, Writer, begin_all
+from tests.kit.forking import ended, forks
 
 
-def look(kept: Ledger, total: int) -> None:
+def look(_: int, kept: Ledger, total: int) -> None:
     """Look until all versions are there, through a ledger that stays open and through a new one each time."""
     most = 0
     while most < total:
@@ -29,7 +30,5 @@ def test_readers_see_whole_versions_only(ledger: Ledger, start: Callable[..., Wr
     with forks(2, look, Ledger.open(ledger.path), 2 * saves + 1) as readers:
         begin_all(writers)
         acknowledged = [saved for writer in writers for saved in writer.finish()]
-        for reader in readers:
-            reader.join()
-        assert [0, 0] == [reader.exitcode for reader in readers]
+        assert [0, 0] == ended(readers)
     assert 2 * saves == len(acknowledged)

@@ -1,10 +1,9 @@
-"""Processes beside a test: one that saves to one name, again and again, and says what was acknowledged, and others."""
+"""A process that saves to one name, again and again, and says what was acknowledged."""
 
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from multiprocessing import get_context
 from multiprocessing.context import ForkProcess
 from tempfile import TemporaryFile
@@ -75,17 +74,3 @@ def begin_all(writers: Sequence[Writer]) -> None:
     """Let writers begin at the same moment."""
     for writer in writers:
         writer.begin()
-
-
-@contextmanager
-def forks(count: int, act: Callable[..., object], *arguments: object) -> Iterator[list[ForkProcess]]:
-    """So many forks that do the same, and do not outlive the block."""
-    started = [ForkProcess(target=act, args=arguments) for _ in range(count)]
-    for fork in started:
-        fork.start()
-    try:
-        yield started
-    finally:
-        for fork in started:
-            fork.kill()
-            fork.join()

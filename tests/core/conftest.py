@@ -1,6 +1,5 @@
 """A hub, and ledgers that share through it."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from ledger import Ledger
 from tests.conftest import check_histories
+from tests.kit.copying import copy_of
 from tests.kit.git import check_objects
 from tests.kit.hubs import new_hub, shared
 
@@ -21,16 +21,14 @@ def hub(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def model_of_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the first test that needs a pair makes it, for the others to copy."""
+    """Where the pair is made that all others are copies of."""
     return tmp_path_factory.mktemp("pairs") / "first"
 
 
 @pytest.fixture
 def pair(tmp_path: Path, hub: Path, model_of_pairs: Path) -> tuple[Ledger, Ledger]:
     """Two ledgers that share ``iris@1`` through the hub."""
-    if not model_of_pairs.exists():
-        make_pair(model_of_pairs)
-    subprocess.run(["cp", "-Rp", f"{model_of_pairs}/.", str(tmp_path)], check=True)
+    copy_of(model_of_pairs, tmp_path, make_pair)
     for name in ("config.toml", "remote-stores.json"):
         for path in tmp_path.glob(f"*/.ledger/{name}"):
             path.write_text(path.read_text().replace(str(model_of_pairs), str(tmp_path)))

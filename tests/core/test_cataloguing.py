@@ -28,8 +28,11 @@ from ledger.ids import VersionId
 from ledger.lookup import cataloguing
 from ledger.meters import Progress, progress
 from ledger.records import Name
+from tests.conftest import check_histories
+from tests.kit.copying import copy_of
+from tests.kit.forking import ended, forks
 from tests.kit.grown import grow
-from tests.kit.histories import die_at, start
+from tests.kit.histories import die_at
 from tests.kit.hubs import new_hub, shared
 from tests.kit.ledgers import canonical, forge, git, manifest_of, plant
 from tests.kit.machines import run_machine
@@ -102,15 +105,26 @@ def catalog_of(ledger: Ledger) -> Path:
     return ledger.path / "cache" / "catalog"
 
 
+@pytest.fixture(scope="module")
+def model_of_filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the ledger is made that all that are filled are copies of."""
+    return tmp_path_factory.mktemp("filled") / ".ledger"
+
+
 @pytest.fixture
-def filled(ledger: Ledger, always: None) -> Ledger:
+def filled(tmp_path: Path, always: None, model_of_filled: Path) -> Iterator[Ledger]:
     """A ledger of 60 versions with a catalog that has three segments or more."""
+    yield Ledger.open(copy_of(model_of_filled, tmp_path / ".ledger", make_filled))
+    check_histories(tmp_path)
+
+
+def make_filled(path: Path) -> None:
+    ledger = Ledger.init(path)
     fill(ledger, 60)
     ledger.search(tag="x")
     for number in range(3):
         ledger.save(number, "c", tags=["x"])
         ledger.search(tag="x")
-    return ledger
 
 
 def fill(ledger: Ledger, count: int, seed: int = 0) -> None:
@@ -208,7 +222,7 @@ def test_searches_agree_with_walking_at_length() -> None:
 def test_few_versions_leave_no_file(ledger: Ledger) -> None:
     """In a small ledger searches walk, and write nothing."""
     fill(ledger, 20)
-    check(ledger)
+    check(ledger, every=3)
     assert not catalog_of(ledger).exists()
 
 
@@ -281,7 +295,7 @@ def test_a_version_string_means_one_version(filled: Ledger) -> None:
 
 def damages(data: bytes) -> Iterator[bytes]:
     chance = random.Random(3)
-    for _ in range(30):
+    for _ in range(10):
         at, length = chance.randrange(len(data)), chance.randrange(1, 400)
         yield data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
         yield data[:at]
@@ -290,7 +304,7 @@ def damages(data: bytes) -> Iterator[bytes]:
 
 
 def test_a_damaged_catalog_is_made_again(filled: Ledger) -> None:
-    """After each of 95 damages, in this process and in a new one: right answers, and a sound file."""
+    """After each of 35 damages, in this process and in a new one: right answers, and a sound file."""
     question = {"tag": "x"}
     expected, version = walk(filled, **question), filled.search(limit=1)[0]
     data, tip = catalog_of(filled).read_bytes(), git(filled, "rev-parse", "main")
@@ -470,27 +484,21 @@ def test_lineage_is_found_where_there_is_no_catalog(filled: Ledger) -> None:
     assert oldest == past.claim_by_id(oldest.name, oldest.id)
 
 
-SEARCHER = """
-import sys
-from ledger import Ledger
-from ledger.lookup import cataloguing
-cataloguing.FEW = 0
-ledger = Ledger.open(sys.argv[1])
-for number in range(int(sys.argv[2])):
-    ledger.save(number, "by-" + sys.argv[3], tags=["x"])
-    own = [version for version in ledger.search(tag="x") if version.name == "by-" + sys.argv[3]]
-    assert [str(n) for n in range(1, number + 2)] == [version.version for version in own]
-    assert own[0] == ledger.get(own[0].id)
-"""
+def save_and_search(number: int, path: Path) -> None:
+    """Save ten versions, and find them after each."""
+    ledger, name = Ledger.open(path), f"by-{number}"
+    for count in range(1, 11):
+        ledger.save(count, name, tags=["x"])
+        own = [version for version in ledger.search(tag="x") if version.name == name]
+        assert [str(each) for each in range(1, count + 1)] == [version.version for version in own]
+        assert own[0] == ledger.get(own[0].id)
 
 
 def test_processes_build_and_extend_it_at_once(filled: Ledger) -> None:
     """Three processes that save and search at once, from no catalog on: each finds all its own, always."""
     catalog_of(filled).unlink()
-    workers = [start(SEARCHER, filled.path, 10, name) for name in "abc"]
-    assert [0] * 3 == [worker.wait(100) for worker in workers]
-    for worker in workers:
-        worker.communicate()
+    with forks(3, save_and_search, filled.path) as workers:
+        assert [0] * 3 == ended(workers)
     check(filled, every=5)
     kept = read_catalog(catalog_of(filled))
     assert kept is not None
@@ -543,6 +551,6 @@ def test_a_builder_killed_while_it_writes_is_forgotten(filled: Ledger) -> None:
     added = catalog_of(filled).read_bytes()
     assert added.startswith(data)
     expected = walk(filled, tag="x")
-    for cut in range(len(data), len(added), 7):
+    for cut in range(len(data), len(added), 17):
         catalog_of(filled).write_bytes(added[:cut])
         assert expected == search(Ledger.open(filled.path), tag="x")

@@ -7,37 +7,31 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ledger import Ledger
+from tests.kit.forking import ended, forks
 from tests.kit.ledgers import git
 
-SAVE_TEN = """
-import sys
-from ledger import Ledger
-ledger = Ledger.open(".ledger")
-for number in range(10):
-    version = ledger.save([sys.argv[1], number], "shared", tags=[sys.argv[1]])
-    ledger.save(number, f"own-{sys.argv[1]}", run_metadata={"shared": version.version})
-    assert version.load() == [sys.argv[1], number]
-    print(version.version)
-"""
+
+def save_ten(process: int, path: Path, said: Path) -> None:
+    """Save ten versions to a name that all share, and ten to an own one; write down which the shared ones are."""
+    ledger = Ledger.open(path)
+    with (said / str(process)).open("w") as file:
+        for number in range(10):
+            version = ledger.save([process, number], "shared", tags=[str(process)])
+            ledger.save(number, f"own-{process}", run_metadata={"shared": version.version})
+            assert version.load() == [process, number]
+            print(version.version, file=file)
 
 
-def test_processes_that_save_at_once_number_without_gaps(workdir: Path) -> None:
+def test_processes_that_save_at_once_number_without_gaps(ledger: Ledger, tmp_path: Path) -> None:
     """Four processes with ten saves each on one name give exactly 1 to 40, every value under its number."""
-    ledger = Ledger.init(workdir / ".ledger")
-    command = [sys.executable, "-W", "error", "-c", SAVE_TEN]
-    processes = [
-        subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for number in range(4)
-    ]
-    outputs = [process.communicate() for process in processes]
-    assert [0] * 4 == [process.returncode for process in processes], outputs
-    printed = [[int(line) for line in out.split()] for out, _ in outputs]
+    (said := tmp_path / "said").mkdir()
+    with forks(4, save_ten, ledger.path, said) as processes:
+        assert [0] * 4 == ended(processes)
+    printed = [[int(line) for line in (said / str(number)).read_text().split()] for number in range(4)]
     assert list(range(1, 41)) == sorted(number for numbers in printed for number in numbers)
     assert all(numbers == sorted(numbers) for numbers in printed)
     assert list(range(1, 41)) == [version.number for version in ledger.versions("shared")]
-    assert {str(number): 10 for number in range(4)} == Counter(
-        version.load()[0] for version in ledger.versions("shared")
-    )
+    assert dict.fromkeys(range(4), 10) == Counter(version.load()[0] for version in ledger.versions("shared"))
     assert "81" == git(ledger, "rev-list", "--count", "main")
     assert ledger.verify().ok
 

@@ -2,13 +2,11 @@
 
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from ledger import Ledger, load_artifact
+from ledger import Ledger, load_artifact, save_artifact
 from ledger.errors import (
     ArgumentError,
     LedgerError,
@@ -18,15 +16,8 @@ from ledger.errors import (
     StorageError,
 )
 from ledger.lookup import settings_for
+from tests.kit.forking import ended, forks
 from tests.kit.ledgers import files_below, git, run_python
-
-CREATE = """
-import sys, time
-from ledger import save_artifact
-while not __import__("os").path.exists("go"):
-    time.sleep(0.001)
-print(save_artifact({"from": sys.argv[0]}, "race").version)
-"""
 
 
 def test_a_new_ledger_has_what_the_format_says(workdir: Path) -> None:
@@ -170,17 +161,21 @@ def test_a_file_in_the_place_of_a_ledger_is_to_be_moved(workdir: Path) -> None:
     assert "move it out of the way, or choose another path" == made.value.hint
 
 
-def test_processes_that_make_one_at_once_end_up_with_one(workdir: Path) -> None:
+def save_first(_: int, said: Path) -> None:
+    """Save a version, and write down which it is."""
+    version = save_artifact({"a": 1}, "race")
+    with said.open("a") as file:
+        print(version.version, file=file)
+
+
+def test_processes_that_make_one_at_once_end_up_with_one(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Four first writes at the same moment make one ledger, which holds all four versions."""
-    processes = [
-        subprocess.Popen([sys.executable, "-c", CREATE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    (workdir / "go").touch()
-    outputs = [process.communicate() for process in processes]
-    assert ["1", "2", "3", "4"] == sorted(out.strip() for out, _ in outputs), outputs
-    assert 1 == sum("made a new ledger" in said for _, said in outputs)
-    assert {".ledger", "go"} == {path.name for path in workdir.iterdir()}
+    said = workdir.parent / "said"
+    with forks(4, save_first, said) as processes:
+        assert [0] * 4 == ended(processes)
+    assert ["1", "2", "3", "4"] == sorted(said.read_text().split())
+    assert 1 == capfd.readouterr().err.count("made a new ledger")
+    assert [".ledger"] == os.listdir(workdir)
 
 
 def test_where_no_ledger_can_be_made_no_folder_is_left(workdir: Path) -> None:
@@ -246,5 +241,5 @@ def test_the_error_names_the_ledger_and_not_what_is_made_on_the_way() -> None:
 def test_a_new_process_finds_what_was_saved(workdir: Path) -> None:
     """What one process saved is there for the next."""
     Ledger.init(workdir / ".ledger").save({"a": [1, 2]}, "x")
-    done = run_python("from ledger import load_artifact; print(load_artifact('x'))", workdir)
+    done = run_python("from ledger import load_artifact, save_artifact; print(load_artifact('x'))", workdir)
     assert "{'a': [1, 2]}\n" == done.stdout
