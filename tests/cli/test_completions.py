@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from ledger import Ledger, save_artifact
-from tests.cli.conftest import PROGRAM, ROOT, Cli, start
+from ledger.cli.program import program
+from ledger.cli.session import Session
+from tests.cli.conftest import PROGRAM, ROOT, Cli
 from tests.kit.git import git_says, unpack
 
 
@@ -21,8 +24,10 @@ def test_completion_is_printed(cli: Cli, shell: str) -> None:
 
 
 def complete(*, words: str, **environment: str) -> str:
+    """What the program offers for the last of some words, and whatever else it says."""
     asked = {"_LEDGER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
-    return start(environment={**asked, **environment}).stdout.strip()
+    answer = CliRunner().invoke(program, prog_name="ledger", obj=Session(), env={**asked, **environment})
+    return answer.output.strip()
 
 
 def test_completion_knows_names(iris: dict[str, Any], workdir: Path) -> None:
