@@ -7,14 +7,17 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
-from ledger import Ledger
+from ledger import Ledger, meters, register_artifact
 from ledger.cli.bars import PATIENCE, Bar
-from ledger.meters import Progress
+from ledger.cli.program import run
+from ledger.meters import Progress, progress
 from tests.kit.terminals import read_terminal
 
 MEBI = 1 << 20
@@ -159,32 +162,31 @@ def test_pipes_get_no_bar(workdir: Path) -> None:
     assert (0, "") == (done.returncode, done.stderr)
 
 
-STRUCK = """
-import os, signal, sys
-import ledger, ledger.core
-from ledger import meters
-from ledger.cli.program import run
-meters._INTERVAL = 0  # each piece is told of
+def interrupted(work: Callable[[], int], *, when: Callable[[Progress], bool]) -> int | None:
+    """How a process ended whose work was interrupted as soon as something held of what it tells of its progress.
 
-def strike(at):
-    if {when}:
-        os.kill(os.getpid(), signal.SIGINT)
+    It interrupts itself at a moment of its work, and not of the day.
+    """
 
-with ledger.progress(strike):
-    {work}
-"""
-"""A program that interrupts itself at a moment of its work, and not of the day."""
+    def strike(at: Progress) -> None:
+        if when(at):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def act() -> None:
+        meters._INTERVAL = 0  # each piece is told of
+        with progress(strike):
+            sys.exit(work())
+
+    fork = ForkProcess(target=act)
+    fork.start()
+    fork.join(100)
+    fork.kill()
+    return fork.exitcode
 
 
-def interrupted(work: str, folder: Path, *, when: str) -> int:
-    """How a program ended whose work was interrupted as soon as something held of what it tells of its progress."""
-    program = [sys.executable, "-c", STRUCK.format(work=work, when=when)]
-    return subprocess.run(program, cwd=folder, capture_output=True, check=False, timeout=100).returncode
-
-
-def command(*arguments: str) -> str:
+def command(*arguments: str) -> Callable[[], int]:
     """What the command line does with these words."""
-    return f"sys.exit(run({list(arguments)!r}))"
+    return lambda: run(arguments)
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -193,7 +195,11 @@ def leftovers(folder: Path) -> list[str]:
     ]
 
 
-MOMENTS = ["at.done", "at.done > at.total / 2", "at.finished"]
+MOMENTS: dict[str, Callable[[Progress], bool]] = {
+    "begun": lambda at: at.done > 0,
+    "half": lambda at: at.done > (at.total or 0) / 2,
+    "over": lambda at: at.finished,
+}
 
 
 @pytest.mark.parametrize("when", MOMENTS)
@@ -202,7 +208,7 @@ def test_an_interrupted_save_leaves_nothing(workdir: Path, when: str) -> None:
     ledger = Ledger.init(workdir / ".ledger")
     large = workdir / "large.bin"
     large.write_bytes(os.urandom(8 * MEBI))
-    assert INTERRUPTED == interrupted(command("save", "large.bin", "--name", "large"), workdir, when=when)
+    assert INTERRUPTED == interrupted(command("save", "large.bin", "--name", "large"), when=MOMENTS[when])
     assert [] == ledger.artifacts()
     assert [] == leftovers(ledger.path)
     assert ledger.verify().ok
@@ -217,8 +223,8 @@ def test_an_interrupted_get_leaves_nothing(workdir: Path, when: str) -> None:
     Ledger.init(workdir / ".ledger").save(workdir / "large.bin", "large")
     target = workdir / "target"
     target.mkdir()
-    assert INTERRUPTED == interrupted(command("get", "large", "-o", str(target / "out.bin")), workdir, when=when)
-    written = {"out.bin": data} if when == "at.finished" else {}
+    assert INTERRUPTED == interrupted(command("get", "large", "-o", str(target / "out.bin")), when=MOMENTS[when])
+    written = {"out.bin": data} if when == "over" else {}
     assert written == {path.name: path.read_bytes() for path in target.iterdir()}
 
 
@@ -229,8 +235,13 @@ def test_an_interrupted_register_leaves_nothing(workdir: Path) -> None:
     with inside.open("wb") as file:
         file.truncate(200 << 30)  # minutes of hashing, more than the test waits for
     before = inside.stat()
-    ended = interrupted(f"ledger.register_artifact({str(inside)!r}, 'large')", workdir, when="at.done")
-    assert -signal.SIGINT == ended
+
+    def register() -> int:
+        with pytest.raises(KeyboardInterrupt):
+            register_artifact(inside, "large")
+        return INTERRUPTED
+
+    assert INTERRUPTED == interrupted(register, when=MOMENTS["begun"])
     assert [] == ledger.artifacts()
     assert (before.st_size, before.st_mtime_ns) == (inside.stat().st_size, inside.stat().st_mtime_ns)
     assert [] == leftovers(ledger.path)
