@@ -11,10 +11,14 @@ LARGE = noise(700_000)  # enough for chunks and a pack
 
 
 def repair(ledger: Ledger, where: str | None = None) -> Repaired:
-    """Repair a ledger from a source; unless one is given, from the copy that the fixture ``kept`` put beside it."""
+    """Repair a ledger, of which something is wrong, from a source.
+
+    Unless one is given, it is the copy that the fixture ``kept`` put beside it.
+    """
     fresh = Ledger.open(ledger.path)
-    source = find_source(fresh, where or str(ledger.path.parent / "copy"))
-    return execute_repair(fresh, plan_repair(fresh, source), now=NOW)
+    plan = plan_repair(fresh, find_source(fresh, where or str(ledger.path.parent / "copy")))
+    assert plan.problems
+    return execute_repair(fresh, plan, now=NOW)
 
 
 def collect(ledger: Ledger, **options: Any) -> Collected:

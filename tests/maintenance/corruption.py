@@ -65,10 +65,8 @@ class Damage(NamedTuple):
     failures: tuple[str, ...]
 
 
-def damage_all(folder: Path, count: int, *, seed: int = 0) -> Iterator[Damage]:
-    """Make a ledger and damage it, again and again, each time from its sound state."""
-    varied = make_varied(folder)
-    sound = Sound(varied)
+def damage_all(sound: "Sound", count: int, *, seed: int = 0) -> Iterator[Damage]:
+    """Damage a ledger, again and again, each time from its sound state."""
     assert sound.look().ok, sound.look()
     for number in range(count):
         yield sound.damage(number, random.Random(f"{seed} {number}"))
@@ -291,7 +289,7 @@ def main(arguments: list[str]) -> int:
     failed = 0
     deadline = time.monotonic() + 60 * chosen.minutes
     with tempfile.TemporaryDirectory() as folder:
-        for damage in damage_all(Path(folder), chosen.count, seed=chosen.seed):
+        for damage in damage_all(Sound(make_varied(Path(folder))), chosen.count, seed=chosen.seed):
             done[damage.kind] += 1
             found[damage.kind] += damage.found
             for failure in damage.failures:

@@ -51,7 +51,7 @@ def make_varied(folder: Path) -> Varied:
     """
     ledger = Ledger.init(folder / ".ledger")
     _save_bytes(ledger, folder)
-    for number in range(17):  # more than a tier: some packs are folded
+    for number in range(8):  # with what is there more than a tier: some packs are folded
         ledger.save({"number": number}, "filler")
     ledger.tag("filler", ["first"], 1)
     ledger.log_metadata({"accuracy": 0.9, "nested": {"deep": [1, 2]}}, "filler", 1)
@@ -93,7 +93,7 @@ def _save_bytes(ledger: Ledger, folder: Path) -> None:
     ledger.save(weights[:200_000] + b"edited" + weights[200_000:], "weights")
     ledger.save(b"compressible line\n" * 40_000, "log")
     tree = folder / "tree"
-    for number in range(80):
+    for number in range(65):
         path = tree / f"part-{number % 4}" / f"{number}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"file {number}\n")
