@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.catalog import (
@@ -75,7 +75,6 @@ STEPS = st.lists(st.lists(st.tuples(st.integers(0, 11), st.sampled_from("xy-")),
 
 
 @given(STEPS)
-@settings(max_examples=150)
 def test_a_catalog_says_what_was_put_into_it(
     tmp_path_factory: pytest.TempPathFactory, steps: list[list[tuple[int, str]]]
 ) -> None:

@@ -47,21 +47,23 @@ IN_LITTLE = """
 import collections, gc, os, resource, sys
 from ledger import Ledger
 from ledger.errors import StorageError
-ledger, deep = Ledger.open(sys.argv[1]), sys.argv[2] == "deep"
-assert ledger.verify(deep=deep).ok
-gc.collect()
-_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-used = len(os.listdir("/proc/self/fd")) - 1
-found = collections.Counter()
-for more in range(12):
+ledger = Ledger.open(sys.argv[1])
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+for deep in (True, False):
+    assert ledger.verify(deep=deep).ok
     gc.collect()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (used + more, hard))
-    try:
-        report = ledger.verify(deep=deep)
-        found["ok" if report.ok else str(report.problems[0])] += 1
-    except StorageError as error:
-        found[f"{type(error).__name__} {error.errno}"] += 1
-print(sorted(found))
+    used = len(os.listdir("/proc/self/fd")) - 1
+    found = collections.Counter()
+    for more in range(12):
+        gc.collect()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + more, hard))
+        try:
+            report = ledger.verify(deep=deep)
+            found["ok" if report.ok else str(report.problems[0])] += 1
+        except StorageError as error:
+            found[f"{type(error).__name__} {error.errno}"] += 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    print(sorted(found))
 """
 
 
@@ -437,15 +439,14 @@ def test_a_piece_has_one_place(shared: Ledger) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts its descriptors in /proc")
-@pytest.mark.parametrize("how", ["deep", "quick"])
-def test_a_process_without_descriptors_finds_no_damage(ledger: Ledger, how: str) -> None:
+def test_a_process_without_descriptors_finds_no_damage(ledger: Ledger) -> None:
     """A file that could not be opened for want of descriptors was not judged: that is an error, and no fault."""
     for number in range(6):
         ledger.save(noise(50_000) + bytes([number]), "iris", tags=[f"round-{number}"])
     program = subprocess.run(
-        [sys.executable, "-c", IN_LITTLE, str(ledger.path), how], capture_output=True, text=True, check=True
+        [sys.executable, "-c", IN_LITTLE, str(ledger.path)], capture_output=True, text=True, check=True
     )
-    assert str([f"StorageError {errno.EMFILE}", "ok"]) == program.stdout.strip()
+    assert [str([f"StorageError {errno.EMFILE}", "ok"])] * 2 == program.stdout.splitlines()
 
 
 def test_the_bytes_of_many_artifacts_are_looked_for_at_a_time(ledger: Ledger) -> None:

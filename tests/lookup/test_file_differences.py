@@ -62,7 +62,7 @@ def mirrored(each: FileChange) -> FileChange:
 
 
 @given(changed(), sides, sides)
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_what_is_said_of_a_file_is_true(folders: tuple[Folder, Folder], old: str, new: str) -> None:
     """Files that are not named are equal byte by byte, those that changed are not, and renamed ones are."""
     one, other = folders
@@ -87,7 +87,7 @@ def test_what_is_said_of_a_file_is_true(folders: tuple[Folder, Folder], old: str
 
 
 @given(changed(), sides, sides)
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_the_open_bytes_decide(folders: tuple[Folder, Folder], old: str, new: str) -> None:
     """Whoever compares undecided files where they are open, and there alone, knows which are equal."""
     one, other = folders
