@@ -160,18 +160,27 @@ def test_damage_in_the_bucket_shows_behind_the_cache(distant: Ledger, bucket: Bu
         Ledger.open(distant.path).load("data")
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails is asked for again at once."""
+    monkeypatch.setattr("ledger.blobs.retrying._FIRST_PAUSE", 0.0)
+
+
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(
     "fault", [Fault("answer", 503, 503, "SlowDown"), Fault("lose-answer"), Fault("cut-request", 9)]
 )
-def test_a_save_outlives_a_fault(distant: Ledger, proxy: Proxy, fault: Fault, number: int) -> None:
+def test_a_save_outlives_a_fault(distant: Ledger, proxy: Proxy, fault: Fault) -> None:
     """Whatever request of a save fails once, the version is published, and its bytes are in the bucket."""
-    opened = Ledger.open(distant.path)
-    proxy.plan = on(fault, number)
-    opened.save(noise(300_000), "data")
-    proxy.plan = lambda _: None
-    forget_cache()
-    assert noise(300_000) == Ledger.open(distant.path).load("data")
+    for number in range(4):
+        opened = Ledger.open(distant.path)
+        before = len(proxy.requests)
+        proxy.plan = on(fault, number)
+        opened.save(noise(300_000, number), f"data-{number}")
+        assert number < len(proxy.requests) - before
+        proxy.plan = lambda _: None
+        forget_cache()
+        assert noise(300_000, number) == Ledger.open(distant.path).load(f"data-{number}")
 
 
 def save_three(ledger: Ledger) -> None:
@@ -206,11 +215,9 @@ def test_a_save_that_is_refused_publishes_nothing(
     assert (len(kept) + 1, "first", "after") == (len(values), values[0], values[-1])
 
 
-def test_an_unavailable_store_is_an_error_with_a_name(
-    distant: Ledger, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("no_pauses")
+def test_an_unavailable_store_is_an_error_with_a_name(distant: Ledger, proxy: Proxy) -> None:
     """A store that stays away fails the save with its own error, and the ledger is as it was."""
-    monkeypatch.setattr("ledger.blobs.retrying._FIRST_PAUSE", 0.0)
     opened = Ledger.open(distant.path)
     before = opened.revision
     assert opened.store.url
@@ -269,6 +276,7 @@ def test_a_new_bucket_gets_what_is_whole(tmp_path: Path, bucket: Bucket) -> None
     assert ["chunks", "packs", "store.json", "tables"] == sorted(key.partition("/")[0] for key in bucket.objects())
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.filterwarnings("ignore:going on without what lies in the store:UserWarning")
 @pytest.mark.parametrize(
     ("fault", "kind"),
@@ -424,8 +432,8 @@ def test_registered_data_is_read_over_the_web(tmp_path: Path) -> None:
         assert not bob.verify().ok
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.filterwarnings("ignore:going on without what lies in the store:UserWarning")
-@pytest.mark.parametrize("deep", [True, False], ids=["deep", "quick"])
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
@@ -436,25 +444,20 @@ def test_registered_data_is_read_over_the_web(tmp_path: Path) -> None:
     ids=["away", "closed", "elsewhere"],
 )
 def test_a_store_out_of_reach_is_no_damage(
-    tmp_path: Path,
-    proxy: Proxy,
-    bucket: Bucket,
-    monkeypatch: pytest.MonkeyPatch,
-    fault: Fault,
-    kind: type[LedgerError],
-    deep: bool,  # noqa: FBT001
+    tmp_path: Path, proxy: Proxy, bucket: Bucket, fault: Fault, kind: type[LedgerError]
 ) -> None:
     """What cannot be asked for was not judged: checking ends with the store's error, and calls nothing corrupt."""
-    monkeypatch.setattr("ledger.blobs.retrying._FIRST_PAUSE", 0.0)
     ada = sharing(tmp_path, bucket)
     ada.save(noise(300_000), "data")
     ada.sync()
     bob = Ledger.clone(tmp_path / "hub.git", tmp_path / "bob" / ".ledger", bucket.url)
-    forget_cache()
-    assert bob.verify(deep=deep).ok
-    proxy.plan = on(fault)
-    with pytest.raises(kind):
-        Ledger.open(bob.path).verify(deep=deep)
+    for deep in (True, False):
+        proxy.plan = lambda _: None
+        forget_cache()
+        assert Ledger.open(bob.path).verify(deep=deep).ok
+        proxy.plan = on(fault)
+        with pytest.raises(kind):
+            Ledger.open(bob.path).verify(deep=deep)
 
 
 @pytest.mark.filterwarnings("ignore:going on without what lies in the store:UserWarning")

@@ -182,20 +182,21 @@ def test_a_cache_never_stands_in_for_an_object(ledger: Ledger, registered: Artif
 @pytest.mark.parametrize(
     "fault", [Fault("answer", status=503, code="SlowDown"), Fault("cut-answer", at=3), Fault("cut-request")], ids=str
 )
-@pytest.mark.parametrize("number", range(5))
 def test_it_is_registered_whatever_fails_once(
-    ledger: Ledger, bucket: Bucket, proxy: Proxy, fault: Fault, number: int
+    ledger: Ledger, bucket: Bucket, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
     """A request that fails once is made again: checksums are those of the objects."""
-    opened = Ledger.open(ledger.path)
-    assert bucket.url == opened.store.url
-    before = len(proxy.requests)
-    proxy.plan = on(fault, number)
-    saved = opened.register(f"{bucket.url}/raw", "raw")
-    assert number < len(proxy.requests) - before
-    assert {path: digest_of(data) for path, data in OBJECTS.items()} == {
-        file.path: file.digest for file in saved.files()
-    }
+    monkeypatch.setattr("ledger.blobs.retrying._FIRST_PAUSE", 0.0)
+    for number in range(5):
+        opened = Ledger.open(ledger.path)
+        assert bucket.url == opened.store.url
+        before = len(proxy.requests)
+        proxy.plan = on(fault, number)
+        saved = opened.register(f"{bucket.url}/raw", f"raw-{number}")
+        assert number < len(proxy.requests) - before
+        assert {path: digest_of(data) for path, data in OBJECTS.items()} == {
+            file.path: file.digest for file in saved.files()
+        }
 
 
 ODD = ["a#1", "a?v=2", "a%20b", "a+b &c", "é/☃", "a::b", "'\"*|<"]
