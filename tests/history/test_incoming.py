@@ -118,12 +118,15 @@ def test_the_hint_takes_a_commit_by_hand_back(ledger: Ledger, hub: Path) -> None
     assert ("iris@4",) == ledger.sync().pushed
 
 
-@pytest.mark.parametrize("case", PLANTED)
-def test_planted_files_are_refused(ledger: Ledger, hub: Path, case: str) -> None:
+def test_planted_files_are_refused(ledger: Ledger, hub: Path) -> None:
     """A file that no ledger would have written there refuses the whole commit, which is named with the path."""
-    files, message = PLANTED[case]
-    commit = push_by_hand(hub, add=files)
-    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: .*{message}")
+    tip = hub_tip(hub)
+    for files, message in PLANTED.values():
+        commit = push_by_hand(hub, add=files, parents=(tip,))
+        with pytest.raises(FormatError, match=f"commit {commit} is refused: .*{message}"):
+            ledger.sync()
+        assert (tip, tip) == (ledger.revision, git(ledger, "rev-parse", "refs/ledger/known/origin")), message
+    assert_refused(ledger, hub, commit, FormatError, message)
 
 
 def test_a_well_formed_version_by_hand_is_taken(ledger: Ledger, hub: Path) -> None:
@@ -132,22 +135,12 @@ def test_a_well_formed_version_by_hand_is_taken(ledger: Ledger, hub: Path) -> No
     assert ("iris@3",) == ledger.sync().fetched
 
 
-def test_a_link_is_refused(ledger: Ledger, hub: Path) -> None:
-    """A tree holds files and folders, no symbolic links."""
-    commit = push_by_hand(hub, add={f"{claim(3)}/version.json": b"/etc/passwd"}, mode="120000")
-    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: .*mode 120000")
-
-
-def test_an_executable_is_refused(ledger: Ledger, hub: Path) -> None:
-    """A record has mode 100644."""
-    commit = push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST}, mode="100755")
-    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: .*mode 100755")
-
-
-def test_a_submodule_is_refused(ledger: Ledger, hub: Path) -> None:
-    """A tree names no commit of another repository."""
-    commit = push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST}, mode="160000")
-    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: .*mode 160000")
+def test_what_is_no_plain_file_is_refused(ledger: Ledger, hub: Path) -> None:
+    """A record has mode 100644: a tree holds no symbolic links, no programs and no commits of another repository."""
+    tip = hub_tip(hub)
+    for mode in ("120000", "100755", "160000"):
+        commit = push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST}, mode=mode, parents=(tip,))
+        assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: .*mode {mode}")
 
 
 def test_a_deleted_record_is_refused(ledger: Ledger, hub: Path) -> None:
@@ -339,11 +332,13 @@ def test_what_was_refused_is_no_damage(ledger: Ledger, hub: Path) -> None:
     assert ledger.verify().ok
 
 
-@pytest.mark.parametrize("folder", ["artifacts/47/IRIS", "artifacts/47/rose/0000/00", "junk"])
-def test_an_empty_folder_is_refused(ledger: Ledger, hub: Path, folder: str) -> None:
+def test_an_empty_folder_is_refused(ledger: Ledger, hub: Path) -> None:
     """A folder without files is no record, and one that is named like an artifact but for case would stop its saves."""
-    commit = commit_by_hand(hub, tree_with(hub, "main", folder, hub_git(hub, "mktree")))
-    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: {folder}: an empty folder")
+    tip, empty = hub_tip(hub), hub_git(hub, "mktree")
+    for folder in ("artifacts/47/IRIS", "artifacts/47/rose/0000/00", "junk"):
+        hub_git(hub, "update-ref", "refs/heads/main", tip)
+        commit = commit_by_hand(hub, tree_with(hub, "main", folder, empty))
+        assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: {folder}: an empty folder")
     assert "3" == ledger.save("three", "iris").version
 
 
