@@ -35,7 +35,9 @@ COMMIT = CommitId("0123456789abcdef0123456789abcdef01234567")
 
 
 @pytest.fixture
-def lock(history: History) -> Path:
+def lock(history: History, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The ledger's lock; a test that lets go of it rings no bell, and who waits looks often."""
+    monkeypatch.setattr(turns, "_LONGEST_LOOK", 0.01)
     return history.git_dir.parent / "lock"
 
 
@@ -371,6 +373,7 @@ def test_a_holder_that_was_stopped_does_not_surprise_who_gave_up(
     go_on = hold(children, history, signal.SIGSTOP, at=stop)
     now = [0.0]
     monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(turns, "_DOUBT_SECONDS", 0.1)
     raised: list[LockTimeoutError] = []
 
     def give_up() -> None:
