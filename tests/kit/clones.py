@@ -27,8 +27,9 @@ class MemoryTree:
         self.files = files
 
     def names(self, path: TreePath, start: str = "") -> list[str]:
-        below = (file[len(path)] for file in self.files if file[: len(path)] == path and len(file) > len(path))
-        return sorted({name for name in below if name.startswith(start)})
+        depth = len(path)
+        below = {file[depth] for file in self.files if file[:depth] == path and len(file) > depth}
+        return sorted(name for name in below if name.startswith(start))
 
     def read(self, path: TreePath) -> bytes | None:
         return self.files.get(path)
