@@ -240,7 +240,6 @@ ONE_SAVE = """
 import sys
 from pathlib import Path
 from ledger.history import History
-from tests.crash.survival import in_a_fork
 from tests.kit.histories import publish
 publish(History.open(Path(sys.argv[1])))
 """
@@ -253,7 +252,7 @@ def test_the_commit_is_durable_before_the_branch_names_it(tmp_path: Path) -> Non
     The pack is marked all the while.
     """
     history = new_history(tmp_path)
-    calls = ["-e", "trace=fsync,fdatasync,rename,renameat,renameat2"]
+    calls = ["--seccomp-bpf", "-e", "trace=fsync,fdatasync,rename,renameat,renameat2"]
     strace = ["strace", "-f", "-y", "-qq", "-o", str(tmp_path / "log"), *calls]
     program = [sys.executable, "-c", ONE_SAVE, str(history.git_dir.parent)]
     if subprocess.run([*strace, *program], check=False, capture_output=True, cwd=ROOT).returncode:
