@@ -33,6 +33,7 @@ from ledger.history.replacing import fold_at_once, put_in_place
 from ledger.records import check_name
 from tests.conftest import check_histories
 from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of
+from tests.kit.waiting import wait_until
 
 COUNTS = st.dictionaries(st.text("abcdef", min_size=1), st.integers(0, 40_000), max_size=60)
 
@@ -518,7 +519,7 @@ SLOW_GIT = """\
 #!/bin/sh
 unset GIT_EXEC_PATH
 {git} "$@" || exit
-[ "$1" != pack-objects ] || {{ touch {mark}; sleep 2; }}
+[ "$1" != pack-objects ] || {{ touch {listed}; until [ -e {published} ]; do sleep 0.02; done; }}
 """
 
 
@@ -529,9 +530,9 @@ def test_a_pack_that_is_tried_again_is_kept_all_the_time(
 
     It has the same name. Git lists the packs that it takes away before it looks what is reached.
     """
-    program, mark = tmp_path / "bin" / "git", tmp_path / "listed"
+    program, listed, published = (tmp_path / name for name in ("bin/git", "listed", "published"))
     program.parent.mkdir()
-    program.write_text(SLOW_GIT.format(git=shutil.which("git"), mark=mark))
+    program.write_text(SLOW_GIT.format(git=shutil.which("git"), listed=listed, published=published))
     program.chmod(0o755)
     repack = ["git", f"--git-dir={history.git_dir}", "repack", "-a", "-d", "-q"]
     packs: list[str] = []
@@ -545,8 +546,8 @@ def test_a_pack_that_is_tried_again_is_kept_all_the_time(
             if packs:
                 environment = {**os.environ, "GIT_EXEC_PATH": str(program.parent)}
                 running.enter_context(subprocess.Popen(repack, env=environment))
-                while not mark.exists():
-                    time.sleep(0.01)
+                running.callback(published.touch)
+                wait_until(listed.exists)
             packs.append(write_pack(objects, contents))
             return packs[-1]
 
