@@ -180,21 +180,21 @@ from tests.kit.histories import draft, publish
 from ledger.history import History
 history = History.open(Path(sys.argv[1]))
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), hard))
-try:
-    publish(history, draft("iris", size=200_000))
-except DiskFullError as error:
-    print(type(error).__name__)
+for room in (10, 300):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        publish(history, draft("iris", size=200_000))
+    except DiskFullError as error:
+        print(type(error).__name__)
 """
 
 
-@pytest.mark.parametrize("room", [10, 300])
-def test_a_full_disk_publishes_nothing(tmp_path: Path, room: int) -> None:
+def test_a_full_disk_publishes_nothing(tmp_path: Path) -> None:
     """A pack that does not fit is DiskFullError; no temporary or lock file stays, and the next save works."""
     history = new_history(tmp_path)
     before = packs_of(history)
-    told, _ = start(FULL_DISK, history.git_dir.parent, room).communicate()
-    assert f"{DiskFullError.__name__}\n" == told
+    told, _ = start(FULL_DISK, history.git_dir.parent).communicate()
+    assert [DiskFullError.__name__] * 2 == told.split()
     assert before == packs_of(history)
     left = [path.name for path in history.git_dir.rglob("*") if path.name.startswith("tmp_") or path.suffix == ".lock"]
     assert [] == left

@@ -16,7 +16,7 @@ from ledger.history.packfile import PackFile
 from tests.kit.descriptors import open_descriptors
 from tests.kit.histories import draft, git, new_history, packs_of, publish, start, unlocked, versions_of
 
-MANY = 300
+MANY = 120
 LIMIT = 48
 CONTENT = bytes(range(256)) * 64
 
