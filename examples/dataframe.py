@@ -19,7 +19,8 @@ def main() -> None:
     version = save_artifact(corrected, "readings", tags=["corrected"], run_metadata={"reason": "sensor north was down"})
 
     loaded = load_artifact("readings")
-    pd.testing.assert_frame_equal(corrected, loaded, check_freq=False)
+    assert loaded.equals(corrected)
+    assert loaded.index.name == "hour"
     print(f"{version.name}@{version.version}: shape {version.metadata['shape']}, mean {version.metadata['mean']}")
 
     raw = Client().list_artifact_versions(name="readings", tag="raw")[-1]

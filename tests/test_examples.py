@@ -1,13 +1,12 @@
 """Every example runs as a user would run it, in an empty folder, and leaves a sound ledger."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ledger import Ledger
+from tests.kit.ledgers import git
 from tests.kit.scripts import EXAMPLES, ROOT, ScriptServer, run_example
 
 TOLD = {"digits", "digits_pipeline"}  # which have tests of what they tell, and are run twice there
@@ -24,9 +23,7 @@ def test_digits_tells_versions_and_accuracy(workdir: Path, scripts: ScriptServer
     """The main example saves what it says: one dataset, two models, one commit for each publication; and runs again."""
     output = run_example(EXAMPLES / "digits.py")
     assert "saved my_dataset@1, my_model@1 and my_model@2" in output
-    log = subprocess.run(
-        [sys.executable, "-m", "ledger", "git", "log", "--format=%s"], capture_output=True, text=True, check=True
-    )
+    log = git(Ledger.open(), "log", "--format=%s")
     expected = [
         "log metadata on my_model@2: metrics",
         "save my_model@2",
@@ -34,7 +31,7 @@ def test_digits_tells_versions_and_accuracy(workdir: Path, scripts: ScriptServer
         "save my_dataset@1",
         "start a ledger",
     ]
-    assert expected == log.stdout.splitlines()
+    assert expected == log.splitlines()
     assert (workdir / "my_dataset.zip").exists()
     assert "saved my_dataset@2, my_model@3 and my_model@4" in scripts.run(EXAMPLES / "digits.py")
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ledger import Ledger
 from ledger.client import Client
+from tests.kit.ledgers import git
 from tests.kit.scripts import EXAMPLES, ScriptServer
 
 SCRIPTS = sorted((EXAMPLES / "guide").glob("*.py"))
@@ -73,7 +75,7 @@ def test_the_full_example_makes_what_the_guide_describes(scripts: ScriptServer) 
         "run model_finetuning_pipeline: versioned_data_loader_step: save my_dataset@1",
         "save my_model@1",
         "start a ledger",
-    ] == ledger_command("git", "log", "--format=%s").splitlines()
+    ] == git(Ledger.open(), "log", "--format=%s").splitlines()
     assert "my_model@3 knows 17" in output
 
     # The commands that the example names work.

@@ -1,6 +1,6 @@
 """A program: runs scripts that it is told of on standard input, and says of each with which code it ended.
 
-Half of the time of a short script goes to importing libraries. Each runs in a fork of this process, which has imported
+Most of the time of a short script goes to importing modules. Each runs in a fork of this process, which has imported
 those modules that its arguments name, and nothing else.
 """
 

@@ -14,7 +14,10 @@ EXAMPLES = ROOT / "examples"
 
 _PYTHON = [sys.executable, "-W", "error::UserWarning:__main__"]
 
-LIBRARIES_OF_EXAMPLES = ["numpy", "pandas", "pyarrow.parquet", "sklearn.datasets", "sklearn.svm", "skops.io"]
+LIBRARIES_OF_EXAMPLES = [
+    *("numpy", "pandas", "pyarrow.parquet", "sklearn.datasets", "sklearn.svm", "skops.io"),
+    *("ledger.api", "ledger.client"),
+]
 
 
 def run_example(path: Path) -> str:
