@@ -22,7 +22,7 @@ from tests.kit.s3 import Bucket
 from tests.kit.waiting import wait_until
 
 KEY = "packs/ab/" + "c" * 62
-DATA = noise(20 << 20)
+DATA = noise(13 << 20)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_large_file_goes_up_in_parts(store: RetryingStore, proxy: Proxy, bucke
     store.put_file(KEY, file)
     assert ({KEY: DATA}, 0) == (bucket.objects(), bucket.uploads())
     told = store.etag(KEY, just_put=True)
-    assert (1, 4, 2) == tuple(map(proxy.count, ("HEAD", "PUT", "POST")))
+    assert (1, 3, 2) == tuple(map(proxy.count, ("HEAD", "PUT", "POST")))
     assert told == store.etag(KEY)
 
 
@@ -51,9 +51,9 @@ def test_a_very_large_file_goes_up_in_larger_parts(
     store: RetryingStore, proxy: Proxy, bucket: Bucket, file: BinaryIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has no more parts than a service takes of one object."""
-    monkeypatch.setattr(buckets, "_MOST_PARTS", 3)
+    monkeypatch.setattr(buckets, "_MOST_PARTS", 2)
     store.put_file(KEY, file)
-    assert ({KEY: DATA}, 3) == (bucket.objects(), proxy.count("PUT"))
+    assert ({KEY: DATA}, 2) == (bucket.objects(), proxy.count("PUT"))
 
 
 def test_a_small_file_is_one_request(store: RetryingStore, proxy: Proxy, bucket: Bucket) -> None:
@@ -85,10 +85,13 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
-@pytest.mark.parametrize("number", [1, 3, 6])
+# Only the bytes of a part are long enough to be cut, and only they go with their checksum.
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(3, name) for name in FAULTS] + [(number, name) for number in (1, 5) for name in FAULTS if "body" not in name],
+)
 def test_a_file_goes_up_whatever_fails_once(
-    store: RetryingStore, proxy: Proxy, bucket: Bucket, file: BinaryIO, name: str, number: int
+    store: RetryingStore, proxy: Proxy, bucket: Bucket, file: BinaryIO, number: int, name: str
 ) -> None:
     """A failure of the beginning, of a part or of the end is made good: the object is whole."""
     proxy.plan = on(FAULTS[name], number)
@@ -103,10 +106,10 @@ def test_a_part_that_fails_is_sent_again_by_itself(
     proxy.plan = on(Fault("answer", status=503, code="SlowDown"), 1, 3, 7)
     store.put_file(KEY, file)
     assert ({KEY: DATA}, 0) == (bucket.objects(), bucket.uploads())
-    assert (1, 0, 10) == (proxy.count("HEAD"), proxy.count("DELETE"), len(proxy.requests))
+    assert (1, 0, 9) == (proxy.count("HEAD"), proxy.count("DELETE"), len(proxy.requests))
 
 
-@pytest.mark.parametrize("number", range(1, 7))
+@pytest.mark.parametrize("number", range(1, 6))
 def test_an_upload_that_fails_shows_nothing(bucket: Bucket, proxy: Proxy, file: BinaryIO, number: int) -> None:
     """Whatever request of an upload is refused, no object appears, and what was begun is given up."""
     store = RetryingStore(BucketStore(bucket.url, timeout=5), attempts=1)
@@ -140,7 +143,7 @@ def test_a_file_that_cannot_be_read_is_no_object(store: RetryingStore, proxy: Pr
     assert ({}, True) == (bucket.objects(), proxy.count("DELETE") > 0)
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.2, 0.5])
+@pytest.mark.parametrize("seconds", [0.0, 0.4])
 def test_a_killed_upload_shows_no_object(bucket: Bucket, seconds: float) -> None:
     """A process that is killed while it uploads leaves whole objects or none, and the next one puts them all."""
     program = f"""
@@ -148,7 +151,7 @@ import tempfile
 from ledger.blobs.buckets import BucketStore
 store = BucketStore({bucket.url!r})
 with tempfile.TemporaryFile() as file:
-    file.write(bytes(20 << 20))
+    file.write(bytes(13 << 20))
     print("ready", flush=True)
     for number in range(100):
         store.put_file(f"packs/ab/{{number:062x}}", file)
@@ -158,7 +161,7 @@ with tempfile.TemporaryFile() as file:
         process.stdout.readline()
         threading.Event().wait(seconds)
         process.send_signal(signal.SIGKILL)
-    assert {} == {key: len(data) for key, data in bucket.objects().items() if len(data) != 20 << 20}
+    assert {} == {key: len(data) for key, data in bucket.objects().items() if len(data) != 13 << 20}
 
 
 @pytest.mark.parametrize("then", ["", "input()"])
@@ -220,7 +223,7 @@ import os, resource
 from ledger.blobs import ContentWriter, create_store
 from ledger.errors import DiskFullError
 store = create_store({bucket.url!r})
-data = os.urandom(20 << 20)
+data = os.urandom(4 << 20)
 
 def save():
     writer = ContentWriter(store)
@@ -244,11 +247,11 @@ print(save().size)
     run = [sys.executable, "-c", program]
     told = subprocess.run(run, capture_output=True, text=True, check=True).stdout.splitlines()
     assert f"cannot write a temporary file in {tempfile.gettempdir()}: " in told[0]
-    assert ["['store.json']", str(20 << 20)] == told[1:]
+    assert ["['store.json']", str(4 << 20)] == told[1:]
 
 
 def test_memory_holds_no_pack(bucket: Bucket) -> None:
-    """Saving twice what fits into a pack takes, on two cores, no more memory than a pack and a MiB for each thread."""
+    """Saving more than fits into a pack takes, on two cores, no more memory than a pack and a MiB for each thread."""
     program = f"""
 import os
 from pathlib import Path
@@ -265,7 +268,7 @@ Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
 before = told("VmRSS")
 writer = ContentWriter(store)
 with writer.open("a") as file:
-    for _ in range(130):
+    for _ in range(80):
         file.write(os.urandom(1 << 20))
 writer.finish()
 print(told("VmHWM") - before, (64 + thread_count()) << 10)
