@@ -22,10 +22,10 @@ import zstandard
 from ledger.blobs import ContentReader, ContentWriter, create_store
 from ledger.errors import IntegrityError
 
-honest = zstandard.ZstdCompressor().compress(bytes(1 << 30))
+honest = zstandard.ZstdCompressor().compress(bytes(1 << 28))
 parameters = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=True)
-compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj(size=1 << 30)
-wide = b"".join([*(compressor.compress(bytes(1 << 20)) for _ in range(1 << 10)), compressor.flush()])
+compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj(size=1 << 28)
+wide = b"".join([*(compressor.compress(bytes(1 << 20)) for _ in range(1 << 8)), compressor.flush()])
 del compressor  # with its window of 128 MiB
 
 for where, size in ("chunks", 40), ("packs", 20_000):
@@ -36,7 +36,7 @@ for where, size in ("chunks", 40), ("packs", 20_000):
     content = writer.finish()
     [path] = (path for path in (store.root / where).rglob("*") if path.is_file())
     data = path.read_bytes()
-    lying = honest.replace((1 << 30).to_bytes(4, "little"), content.size.to_bytes(4, "little"), 1)
+    lying = honest.replace((1 << 28).to_bytes(4, "little"), content.size.to_bytes(4, "little"), 1)
     for frame in honest, wide, lying:
         path.write_bytes(frame + data[len(frame):] if where == "packs" else frame)
         Path("/proc/self/clear_refs").write_text("5")
@@ -51,7 +51,7 @@ for where, size in ("chunks", 40), ("packs", 20_000):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of the memory is read from /proc")
 def test_a_bomb_is_refused_in_little_memory(tmp_path: Path) -> None:
-    """A frame of a GiB, with a wide window, or with a lie about its size, is an error that costs no memory."""
+    """A frame of 256 MiB, with a wide window, or with a lie about its size, is an error that costs no memory."""
     run = [sys.executable, "-c", _PROGRAM, str(tmp_path)]
     result = subprocess.run(run, capture_output=True, text=True, check=True)
     assert ["refused True"] * 6 == result.stdout.splitlines()

@@ -115,13 +115,11 @@ def _frames() -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("name", list(_frames()))
-def test_frames_we_do_not_write_are_refused(name: str) -> None:
+def test_frames_we_do_not_write_are_refused() -> None:
     """Anything but one complete frame with its size, a small window and no dictionary is an IntegrityError."""
-    frame = _frames()[name]
-    size = 40 << 20 if name == "a wide window" else 1000
-    with pytest.raises(IntegrityError):
-        open_frame(frame, size, SOUGHT)
+    for name, frame in _frames().items():
+        with pytest.raises(IntegrityError):
+            print(name, open_frame(frame, 40 << 20 if name == "a wide window" else 1000, SOUGHT)[:1])
 
 
 def test_our_frames_declare_their_size() -> None:

@@ -14,7 +14,7 @@ from ledger.blobs import ContentWriter, LocalStore, packs
 from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packing import PackWriter
-from ledger.blobs.packs import PACK_LIMIT, load_index
+from ledger.blobs.packs import load_index
 from ledger.blobs.retrying import RetryingStore
 from ledger.blobs.spooled import stage
 from ledger.blobs.store import StagedObject, puts_at_once
@@ -55,9 +55,10 @@ def test_a_distant_store_gets_the_same_packs(store: LocalStore) -> None:
     assert objects(store) == objects(distant)
 
 
-def test_a_full_pack_is_followed_by_another(store: LocalStore) -> None:
-    """Chunks beyond 64 MiB go into the next pack, each found under the number that was told."""
-    writer, chunk = PackWriter(store, is_large=True), noise(15 << 20)
+def test_a_full_pack_is_followed_by_another(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks for which one has no room go into the next, each found under the number that was told."""
+    monkeypatch.setattr(packs, "PACK_LIMIT", 64_000)
+    writer, chunk = PackWriter(store, is_large=True), noise(15_000)
     plain = [chunk[:-1] + bytes([number]) for number in range(10)]
     places = [writer.add(digest_of(each), len(each), each) for each in plain]
     names = writer.finish()
@@ -65,8 +66,8 @@ def test_a_full_pack_is_followed_by_another(store: LocalStore) -> None:
     assert ([(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)], 3) == (places[:5], len(names))
     for each, (pack, number) in zip(plain, places, strict=True):
         assert digest_of(each) == load_index(store, names[pack], label="iris@3").entries[number].digest
-    assert all(len(store.get(pack_key(name))) <= PACK_LIMIT + 1000 for name in names)
-    assert store.get(pack_key(names[0]), 15 << 20, 15 << 20) == plain[1]
+    assert all(len(store.get(pack_key(name))) <= 64_000 + 1000 for name in names)
+    assert store.get(pack_key(names[0]), 15_000, 15_000) == plain[1]
 
 
 def filled(writer: PackWriter, going: threading.Event) -> tuple[int, list[int]]:

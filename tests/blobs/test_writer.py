@@ -408,10 +408,10 @@ def test_a_large_similar_content_is_recognised_by_a_few_chunks(
 ) -> None:
     """Where not all chunks of a similar content are remembered, nearly all are still found."""
     monkeypatch.setattr(known, "KNOWN_LIMIT", limit)
-    monkeypatch.setattr(packs, "PACK_LIMIT", 2 << 20)
+    monkeypatch.setattr(packs, "PACK_LIMIT", 1 << 20)
     # Of several threads one is ahead now and then of what the others find behind it.
     monkeypatch.setattr(workers, "thread_count", lambda: 1)
-    data = noise(24 << 20)
+    data = noise(12 << 20)
     first = save(store, {"a": data})
     assert len(list(store.list("packs"))) > 10
     before = sum(map(len, objects(store).values()))
