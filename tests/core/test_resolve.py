@@ -232,7 +232,7 @@ def test_an_unknown_id_is_a_key_error(saved: Ledger) -> None:
 
 def test_a_text_that_can_be_no_name_is_not_repeated_whole(saved: Ledger) -> None:
     """Somebody may give what a file holds where its name is asked for; a name of any length is told whole."""
-    text, longest = "all that a file holds\n" * 50_000, "n" * 200
+    text, longest = "all that a file holds\n" * 1000, "n" * 200
     lookups: list[Callable[[], object]] = [
         lambda: saved.get(text),
         lambda: saved.get("x", text),

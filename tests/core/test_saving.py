@@ -109,7 +109,7 @@ def test_a_bad_argument_is_refused_before_anything_is_written(ledger: Ledger) ->
             ledger.save(b"payload" * 1000, **arguments)
         assert kind is type(caught.value), arguments
         assert "\n" not in str(caught.value)
-        assert before == state_of(ledger), arguments
+    assert before == state_of(ledger)
 
 
 def test_the_numbers_of_a_program_that_has_seeded_random_stay_its_own(tmp_path: Path) -> None:

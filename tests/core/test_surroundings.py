@@ -208,11 +208,8 @@ def test_the_hint_says_which_repository_would_do(
 
 
 @pytest.mark.parametrize("has_moved", [False, True])
-@pytest.mark.parametrize(
-    "setting", ["[core", "[core]\ncompression = zz", "[core]\ncompression = 99", "[protocol]\nversion = 9"]
-)
 def test_a_broken_setting_of_the_user_is_told_as_one(
-    ada: Ledger, hub: Path, tmp_path: Path, setting: str, *, has_moved: bool
+    ada: Ledger, hub: Path, tmp_path: Path, *, has_moved: bool
 ) -> None:
     """Whichever of Git's commands stumbles over it first, neither the URL, the network nor the history is to blame."""
     if has_moved:
@@ -221,11 +218,12 @@ def test_a_broken_setting_of_the_user_is_told_as_one(
         bob.sync()
     ada.save("second", "iris")
     own = Path(os.environ["HOME"], ".gitconfig")
-    own.write_text(f"{setting}\n")
-    with pytest.raises(RemoteError) as caught:
-        ada.sync()
+    for setting in ("[core", "[core]\ncompression = zz", "[core]\ncompression = 99", "[protocol]\nversion = 9"):
+        own.write_text(f"{setting}\n")
+        with pytest.raises(RemoteError) as caught:
+            ada.sync()
+        assert "`git config --list --show-origin`" in caught.value.hint
     own.unlink()
-    assert "`git config --list --show-origin`" in caught.value.hint
     assert ada.sync().pushed
 
 
