@@ -1,5 +1,7 @@
 """A step that fails publishes nothing of its outputs, is recorded, and lets its own exception through."""
 
+import itertools
+import multiprocessing
 import os
 import pickle
 import shutil
@@ -7,9 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -399,49 +403,47 @@ def test_an_interrupt_leaves_nothing_half_published(project: Path) -> None:
     assert ["aside"] == [version.name for version in run.steps["slow"].saved]
 
 
-LATE = """
-import sys
-from pathlib import Path
-from typing import Annotated
-from ledger import Ledger, pipeline, step
-
-state = ["waiting"]
-def hook(event, arguments):
-    if event == "os.rename" and state == ["armed"] and Path(arguments[1]).name == "main":
-        state[0] = "published"
-    elif event == "open" and state == ["published"]:
-        state[0] = "over"
-        raise KeyboardInterrupt
-sys.addaudithook(hook)
-
-@step
-def first() -> Annotated[int, "first"]:
-    state[0] = "armed" if sys.argv[1] == "first" else "waiting"
-    return 1
-@step
-def last(given: int) -> Annotated[int, "last"]:
-    state[0] = "armed"
-    return 2
-@pipeline
-def training():
-    last(first())
-Ledger.init(".ledger")
-training()
-"""
-
-
 @pytest.mark.parametrize(
     ("where", "status", "versions"), [("first", "failed", ["first"]), ("last", "completed", ["first", "last"])]
 )
 def test_an_interrupt_right_after_the_commit_leaves_the_step_completed(
-    project: Path, where: str, status: str, versions: list[str]
+    where: str, status: str, versions: list[str]
 ) -> None:
     """What is published stays; the run is failed if steps were missing, and completed if none was."""
-    (project / "late.py").write_text(LATE)
-    done = subprocess.run([sys.executable, "late.py", where], capture_output=True, text=True, check=False)
-    assert done.stderr.strip().endswith("KeyboardInterrupt")
+    state = ["waiting"]
+
+    @step
+    def first() -> Annotated[int, "first"]:
+        state[0] = "armed" if where == "first" else "waiting"
+        return 1
+
+    @step
+    def last(given: int) -> Annotated[int, "last"]:
+        state[0] = "armed"
+        return 2
+
+    @pipeline
+    def training() -> None:
+        last(first())
+
+    def interrupt(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "os.rename" and state == ["armed"] and Path(arguments[1]).name == "main":
+            state[0] = "published"
+        elif event == "open" and state == ["published"]:
+            state[0] = "over"
+            raise KeyboardInterrupt
+
+    def act() -> None:
+        sys.addaudithook(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            training()
+
+    Ledger.init(".ledger")
+    fork = ForkProcess(target=act)  # a hook is there until the process ends
+    fork.start()
+    fork.join()
     run = last_run()
-    assert (status, versions, versions) == (run.status, list(run.steps), names())
+    assert (0, status, versions, versions) == (fork.exitcode, run.status, list(run.steps), names())
     assert {"completed"} == {each.status for each in run.steps.values()}
 
 
@@ -462,29 +464,24 @@ def test_a_killed_run_is_shown_as_failed_and_is_in_nobodys_way(project: Path) ->
     assert [str(run.id)] == [path.name for path in (project / ".ledger" / "running").iterdir()]
 
 
-BEGINNING = """
-import time
-from ledger import pipeline, step
-@step
-def slow(rate: float) -> int:
-    print("in the step", flush=True)
-    time.sleep(60)
-    return 1
-@pipeline
-def training(rate: float = 0.1):
-    slow(rate)
-training()
-"""
-
-
 def test_a_run_is_seen_in_its_first_step_and_told_when_it_died_there(project: Path) -> None:
     """A run that has published nothing is listed and found where it runs, running and then failed; not in the past."""
+
+    @step
+    def slow(rate: float) -> int:
+        begun.set()
+        time.sleep(60)
+        return 1
+
+    @pipeline
+    def training(rate: float = 0.1) -> None:
+        slow(rate)
+
     before()
-    process = subprocess.Popen(
-        [sys.executable, "-c", BEGINNING], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
+    begun = multiprocessing.get_context("fork").Event()
+    process = ForkProcess(target=training, daemon=True)
+    process.start()
+    assert begun.wait(60)
     run = last_run()
     assert ("training", "running", {"rate": 0.1}, {}) == (run.name, run.status, run.parameters, run.steps)
     assert ("slow",) == run.planned_steps
@@ -495,7 +492,7 @@ def test_a_run_is_seen_in_its_first_step_and_told_when_it_died_there(project: Pa
     with pytest.raises(RunNotFoundError):
         ledger.at("HEAD").run(run.id)
     process.kill()
-    process.communicate()
+    process.join()
     assert ("failed", True, False) == (last_run().status, last_run().is_interrupted, last_run().is_recorded)
     before()
     assert [run] == [each for each in ledger.runs() if each.status == "failed"]
@@ -503,54 +500,56 @@ def test_a_run_is_seen_in_its_first_step_and_told_when_it_died_there(project: Pa
 
 def test_where_nobody_can_tell_a_run_without_an_end_is_running(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy of the ledger knows nothing of the process; nor does one whose folder cannot be written."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.kill()
-    process.communicate()
+
+    @step
+    def dies() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @pipeline
+    def dying() -> None:
+        dies(after=before())
+
+    process = ForkProcess(target=dying)
+    process.start()
+    process.join()
     shutil.rmtree(project / ".ledger" / "running")
     assert "running" == last_run().status
     (project / ".ledger" / "running").write_text("in the way")
     assert before() == 1
 
 
-BETWEEN = """
-import sys
-from typing import Annotated
-from ledger import Ledger, pipeline, step
-
-@step
-def first() -> Annotated[int, "first"]:
-    return 1
-@step
-def last(given: int) -> Annotated[int, "last"]:
-    return 2
-@pipeline
-def training():
-    last(first())
-if sys.argv[1] == "cached":
-    first()
-steps = []
-def between(frame, event, argument):
-    if frame.f_code.co_name == "source_digest":
-        steps.append(frame)
-        if len(steps) == 2:
-            raise KeyboardInterrupt
-sys.settrace(between)
-training()
-"""
-
-
-@pytest.mark.parametrize(("where", "first"), [("fresh", "completed"), ("cached", "cached")])
-def test_an_interrupt_between_two_steps_fails_the_run(project: Path, where: str, first: str) -> None:
+@pytest.mark.parametrize("status", ["completed", "cached"])
+def test_an_interrupt_between_two_steps_fails_the_run(status: str) -> None:
     """The steps that were done are recorded, also those from the cache, and the run has its end."""
-    (project / "between.py").write_text(BETWEEN)
-    done = subprocess.run([sys.executable, "between.py", where], capture_output=True, text=True, check=False)
-    assert done.stderr.strip().endswith("KeyboardInterrupt")
+
+    @step
+    def first() -> Annotated[int, "first"]:
+        return 1
+
+    @step
+    def last(given: int) -> Annotated[int, "last"]:
+        return 2
+
+    @pipeline
+    def training() -> None:
+        last(first())
+
+    if status == "cached":
+        first()
+    steps = itertools.count(1)
+
+    def between(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_name == "source_digest" and next(steps) == 2:
+            raise KeyboardInterrupt
+
+    sys.setprofile(between)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            training()
+    finally:
+        sys.setprofile(None)
     run = last_run()
-    assert ("training", "failed", {"first": first}) == (
+    assert ("training", "failed", {"first": status}) == (
         run.name,
         run.status,
         {name: each.status for name, each in run.steps.items()},
