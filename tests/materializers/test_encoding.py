@@ -71,7 +71,7 @@ _trees: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=200)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=2 * settings.default.max_examples)
 @given(_trees)
 def test_any_tree_comes_back_the_same(value: Any) -> None:
     """Any nesting of plain values comes back with every type, order and NaN it had."""
@@ -79,7 +79,6 @@ def test_any_tree_comes_back_the_same(value: Any) -> None:
     assert repr(value) == repr(TreeDecoder(None).decode(encoded))
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.sets(_keys) | st.frozensets(_keys))
 def test_sets_come_back_the_same(value: Any) -> None:
     """Sets and frozen sets keep their elements and which of the two they are."""

@@ -1,13 +1,13 @@
 """Tables go into a file as parquet, and what goes wrong with the file comes out."""
 
 import io
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
 from ledger.materializers.parquet_files import write_parquet
 from tests.kit.releases import needs
+from tests.kit.scripts import ScriptServer
 
 np = pytest.importorskip("numpy")
 pa = pytest.importorskip("pyarrow")
@@ -16,7 +16,7 @@ pq = pytest.importorskip("pyarrow.parquet")
 GROUP = 1 << 20
 
 _PROGRAM = """
-import io, os, signal, sys, threading
+import io, os, signal, threading
 import numpy, pyarrow
 from ledger.materializers.parquet_files import write_parquet
 
@@ -37,21 +37,22 @@ class Failing(io.RawIOBase):
         return len(data)
 
 
-numbers = numpy.random.default_rng(0).random(3_000_000)
+numbers = numpy.random.default_rng(0).random(1_100_000)
 table = pyarrow.table({"a": numbers, "b": -numbers})
-for number in (1, 2, 7):
-    try:
-        write_parquet(table, Failing(sys.argv[1], number))
-    except BaseException as error:
-        print(number, type(error).__name__, threading.active_count())
+for kind in ("error", "interrupt"):
+    for number in (1, 2, 7):
+        try:
+            write_parquet(table, Failing(kind, number))
+        except BaseException as error:
+            print(number, type(error).__name__, threading.active_count())
 """
 
 
-@pytest.mark.parametrize(("kind", "error"), [("error", "OSError"), ("interrupt", "KeyboardInterrupt")])
-def test_an_error_of_the_file_comes_out_and_ends_nothing_but_the_thread(kind: str, error: str) -> None:
+def test_an_error_of_the_file_comes_out_and_ends_nothing_but_the_thread(tmp_path: Path, scripts: ScriptServer) -> None:
     """A full disk or an interrupt under way is raised; Arrow, which would end the process, does not meet it."""
-    result = subprocess.run([sys.executable, "-c", _PROGRAM, kind], capture_output=True, text=True, check=False)
-    assert (f"1 {error} 1\n2 {error} 1\n7 {error} 1\n", 0) == (result.stdout, result.returncode)
+    (tmp_path / "program.py").write_text(_PROGRAM)
+    told = scripts.run(tmp_path / "program.py").splitlines()
+    assert [f"{number} {error} 1" for error in ("OSError", "KeyboardInterrupt") for number in (1, 2, 7)] == told
 
 
 @needs(pa, 26, "begins pages elsewhere in one go than group by group")
@@ -59,9 +60,8 @@ def test_an_error_of_the_file_comes_out_and_ends_nothing_but_the_thread(kind: st
 def test_the_bytes_are_those_that_arrow_writes_at_once(rows: int) -> None:
     """Row groups, pages and metadata are those of a table that pyarrow writes at once, whatever its size."""
     numbers = np.random.default_rng(rows).random(rows)
-    table = pa.table(
-        {"a": numbers, "b": (numbers * 9).astype("i1"), "c": pa.array(map(str, numbers), pa.large_string())}
-    )
+    texts = pa.array(numbers).cast(pa.large_string())
+    table = pa.table({"a": numbers, "b": (numbers * 9).astype("i1"), "c": texts})
     ours, theirs = io.BytesIO(), io.BytesIO()
     write_parquet(table, ours)
     pq.write_table(table, theirs, compression="none", use_content_defined_chunking=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
+from tests.kit.scripts import ScriptServer
 
 PROGRAM = '''
 import json
@@ -157,7 +158,7 @@ def test_what_runs_a_program_lends_it_no_name(app: Path) -> None:
 
 
 ESTIMATORS = """
-import sys
+import warnings
 from ledger import save_artifact
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
@@ -174,19 +175,34 @@ def negated(rows):
     return [-row for row in rows]
 
 if __name__ == "__main__":
+    warnings.filterwarnings("ignore", ".* is saved by cloudpickle")
     version = save_artifact(make_pipeline(Doubler(), FunctionTransformer(negated)), "pipe")
     print(version.materializer, version.type.value)
 """
 
+AS_MODULE = """
+import runpy, sys
+sys.path.insert(0, ".")
+runpy.run_module("app.estimators", run_name="__main__", alter_sys=True)
+"""
+"""What ``python -m app.estimators`` does."""
 
-def test_an_estimator_of_a_programs_own_classes_is_of_use_elsewhere(app: Path) -> None:
+
+def test_an_estimator_of_a_programs_own_classes_is_of_use_elsewhere(
+    app: Path, scripts: ScriptServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its classes go along, as code: skops would name them by the program, which no other one has."""
     pytest.importorskip("skops")
-    (app / "app" / "estimators.py").write_text(ESTIMATORS)
-    for start in (["-m", "app.estimators"], ["app/estimators.py"]):
-        assert "builtin.cloudpickle/1 ModelArtifact\n" == _run(app, *start)
-    look = "from ledger import load_artifact as l; print(*(l('pipe', number).transform([1, 2]) for number in (1, 2)))"
-    assert "[-2, -4] [-2, -4]\n" == _run(app, "-c", look)
+    monkeypatch.chdir(app)
+    script, module, other = app / "app" / "estimators.py", app / "module.py", app / "other.py"
+    script.write_text(ESTIMATORS)
+    module.write_text(AS_MODULE)
+    for start in (module, script):
+        assert "builtin.cloudpickle/1 ModelArtifact\n" == scripts.run(start)
+    other.write_text(
+        "from ledger import load_artifact as l; print(*(l('pipe', number).transform([1, 2]) for number in (1, 2)))"
+    )
+    assert "[-2, -4] [-2, -4]\n" == scripts.run(other)
 
 
 PICKLED = """
