@@ -163,6 +163,9 @@ class Watch:
         _watchers.pop()
 
 
+Kept = list[tuple[Any, SavedValue, dict[str, bytes]]]
+
+
 class MaterializerContract:
     """What every materializer keeps; a subclass gives values and what is particular to it."""
 
@@ -189,18 +192,23 @@ class MaterializerContract:
         with pytest.warns(UserWarning, match="cloudpickle"):
             return bench.save(value)
 
-    def test_values_come_back_equal_and_of_the_same_type(self, bench: Bench) -> None:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def kept(cls, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+        """Each value with what was saved of it."""
+        contract, bench = cls(), Bench(tmp_path_factory.mktemp("kept"))
+        return [(value, *contract.save(bench, value)) for value in contract.values()]
+
+    def test_values_come_back_equal_and_of_the_same_type(self, bench: Bench, kept: Kept) -> None:
         """A value that was saved is loaded as an equal value of the same type."""
-        for value in self.values():
-            saved, held = self.save(bench, value)
+        for value, saved, held in kept:
             loaded = bench.load(saved, held, trusted=self.trust is not TrustClass.DATA)
             assert type(value) is type(loaded)
             assert self.same(value, loaded), f"{value!r} came back as {loaded!r}"
 
-    def test_the_record_says_who_reads_it(self, bench: Bench) -> None:
+    def test_the_record_says_who_reads_it(self, kept: Kept) -> None:
         """The record names the registry key, artifact type and trust class; the key finds the class."""
-        for value in self.values():
-            saved, _ = self.save(bench, value)
+        for _, saved, _ in kept:
             assert (self.key, self.artifact_type, self.trust) == (saved.key, saved.artifact_type, saved.trust)
             assert saved.key == materializer_named(saved.key).REGISTRY_KEY
 
@@ -210,11 +218,10 @@ class MaterializerContract:
             for value in self.values():
                 assert self.save(bench, value)[1] == self.save(bench, value)[1]
 
-    def test_data_holds_no_pickle(self, bench: Bench) -> None:
+    def test_data_holds_no_pickle(self, bench: Bench, kept: Kept) -> None:
         """What is called data begins with no pickle, and no load of it unpickles or starts anything."""
         if self.trust is TrustClass.DATA:
-            for value in self.values():
-                saved, held = self.save(bench, value)
+            for _, saved, held in kept:
                 assert not any(data.startswith(PICKLE_MAGIC) for data in held.values())
                 with Watch() as seen:
                     bench.load(saved, held)
@@ -231,10 +238,9 @@ class MaterializerContract:
                 seen.append("an error is as good")
         assert not [event for event in seen if "evil" in event]
 
-    def test_metadata_is_plain(self, bench: Bench) -> None:
+    def test_metadata_is_plain(self, kept: Kept) -> None:
         """Automatic metadata is made of plain values under plain names."""
-        for value in self.values():
-            saved, _ = self.save(bench, value)
+        for _, saved, _ in kept:
             assert all(type(key) is str for key in saved.metadata)
 
     def test_code_is_not_run_without_trust(self, bench: Bench) -> None:

@@ -71,7 +71,7 @@ _trees: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=2 * settings.default.max_examples)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=2 * settings().max_examples)
 @given(_trees)
 def test_any_tree_comes_back_the_same(value: Any) -> None:
     """Any nesting of plain values comes back with every type, order and NaN it had."""

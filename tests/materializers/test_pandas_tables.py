@@ -17,9 +17,9 @@ from ledger import Ledger
 from ledger.errors import MaterializerError
 from ledger.materializers import load_value, parquet_limits
 from ledger.materializers.pandas_dtypes import decode_dtype
-from tests.kit.ledgers import run_python
 from tests.kit.materializing import Bench, MaterializerContract, MemoryFiles
 from tests.kit.releases import is_since, needs
+from tests.kit.scripts import ScriptServer
 
 pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")
@@ -473,12 +473,16 @@ print((resident() - before) / frame.memory_usage().sum())
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads what Linux says of a process")
-def test_loading_keeps_little_more_memory_than_the_frame(tmp_path: Path) -> None:
+def test_loading_keeps_little_more_memory_than_the_frame(
+    tmp_path: Path, scripts: ScriptServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What Arrow needed meanwhile, for the file and for its table, is given back to the system."""
     ledger = Ledger.init(tmp_path / "ledger")
     ledger.save(pd.DataFrame({"a": [1.5]}), "small")
     ledger.save(pd.DataFrame(np.random.default_rng(0).random((400_000, 8))), "large")
-    assert float(run_python(_LOADING, tmp_path).stdout) < 2
+    (tmp_path / "loading.py").write_text(_LOADING)
+    monkeypatch.chdir(tmp_path)
+    assert float(scripts.run(tmp_path / "loading.py")) < 2
 
 
 def test_numbers_are_copied_once(bench: Bench) -> None:
