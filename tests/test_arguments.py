@@ -86,15 +86,15 @@ def test_a_path_is_a_str_or_a_path(held: Ledger, workdir: Path, call: str) -> No
         assert before == state(workdir, held)
 
 
-@pytest.mark.parametrize("given", ["a\0.zip", "\ud800.zip"], ids=ascii)
 @pytest.mark.parametrize("call", TAKES_A_PATH)
-def test_a_path_that_no_system_takes_is_refused(held: Ledger, workdir: Path, call: str, given: str) -> None:
+def test_a_path_that_no_system_takes_is_refused(held: Ledger, workdir: Path, call: str) -> None:
     """A null character, or half a surrogate pair, is an error of ours that shows it."""
     before = state(workdir, held)
-    with pytest.raises(ArgumentError, match="no file has such a name") as caught:
-        TAKES_A_PATH[call](held, given)
-    assert repr(given) in str(caught.value)
-    assert before == state(workdir, held)
+    for given in ("a\0.zip", "\ud800.zip"):
+        with pytest.raises(ArgumentError, match="no file has such a name") as caught:
+            TAKES_A_PATH[call](held, given)
+        assert repr(given) in str(caught.value)
+        assert before == state(workdir, held)
 
 
 @pytest.mark.parametrize("call", ["open", "init", "clone", "download_files", "restore"])

@@ -9,6 +9,7 @@ from ledger import Ledger
 from ledger.history.forms import ObjectId
 from ledger.history.objects import Objects
 from tests.benchmarks.growth import HOT, build, hot_versions
+from tests.kit.ledgers import git
 
 LONG = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -50,8 +51,9 @@ def test_what_an_operation_reads_does_not_grow(tmp_path: Path, versions: int, mo
 
 
 def test_the_past_of_a_transaction_is_whole(tmp_path: Path) -> None:
-    """Thousands of versions in one commit have their numbers and words in the order in which they were saved."""
-    ledger = build(tmp_path / ".ledger", 500, say=lambda _: None)
+    """Versions that are published in one commit have their numbers and words in the order in which they were saved."""
+    ledger = build(tmp_path / ".ledger", 1_000, say=lambda _: None)
+    assert "2" == git(ledger, "rev-list", "--count", "main"), "the first commit, and the transaction's"
     versions = ledger.versions(HOT)
     assert [*range(1, len(versions) + 1)] == [each.position for each in versions]
     assert [f"rc-{number}" for number in range(5, len(versions) + 1, 10)] == [
