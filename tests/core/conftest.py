@@ -7,9 +7,8 @@ import pytest
 
 from ledger import Ledger
 from tests.conftest import check_histories
-from tests.kit.copying import copy_of
 from tests.kit.git import check_objects
-from tests.kit.hubs import new_hub, shared
+from tests.kit.hubs import copy_with_hub, new_hub, shared
 
 
 @pytest.fixture
@@ -28,10 +27,7 @@ def model_of_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def pair(tmp_path: Path, hub: Path, model_of_pairs: Path) -> tuple[Ledger, Ledger]:
     """Two ledgers that share ``iris@1`` through the hub."""
-    copy_of(model_of_pairs, tmp_path, make_pair)
-    for name in ("config.toml", "remote-stores.json"):
-        for path in tmp_path.glob(f"*/.ledger/{name}"):
-            path.write_text(path.read_text().replace(str(model_of_pairs), str(tmp_path)))
+    copy_with_hub(model_of_pairs, tmp_path, make_pair)
     return Ledger.open(tmp_path / "ada" / ".ledger"), Ledger.open(tmp_path / "bob" / ".ledger")
 
 

@@ -12,13 +12,13 @@ from ledger import Ledger
 from ledger.errors import IntegrityError, RemoteError
 from ledger.history.ancestry import commits_between, common_commit, is_ancestor
 from ledger.ids import CommitId
-from tests.kit.hubs import hub_git, new_hub, push_by_hand, with_two_versions
+from tests.kit.hubs import hub_git, new_hub, push_by_hand
 from tests.kit.ledgers import git
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, hub: Path) -> Ledger:
-    return with_two_versions(tmp_path / "a", hub)
+def ledger(two_versions: Ledger) -> Ledger:
+    return two_versions
 
 
 def chains(hub: Path, turns: Sequence[int]) -> tuple[list[CommitId], list[CommitId], CommitId]:

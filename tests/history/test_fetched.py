@@ -8,13 +8,13 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import RemoteError
-from tests.kit.hubs import hub_tip, with_two_versions
+from tests.kit.hubs import hub_tip
 from tests.kit.ledgers import git
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, hub: Path) -> Ledger:
-    return with_two_versions(tmp_path / "a", hub)
+def ledger(two_versions: Ledger) -> Ledger:
+    return two_versions
 
 
 def test_what_a_remotes_head_points_to_is_no_damage(ledger: Ledger, hub: Path) -> None:

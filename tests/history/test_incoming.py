@@ -33,7 +33,7 @@ from ledger.records import Name, VersionString
 from tests.conftest import check_histories
 from tests.kit.clones import MILLISECONDS, manifest_bytes
 from tests.kit.histories import NOW
-from tests.kit.hubs import hub_git, hub_tip, new_hub, push_by_hand, shared, with_two_versions
+from tests.kit.hubs import hub_git, hub_tip, new_hub, push_by_hand, shared
 from tests.kit.ledgers import damage, git, loose_object, manifest_path
 from tests.kit.web import served
 
@@ -49,8 +49,8 @@ def claim(position: int, version: str | None = None, counter: int | None = None)
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, hub: Path) -> Ledger:
-    return with_two_versions(tmp_path / "a", hub)
+def ledger(two_versions: Ledger) -> Ledger:
+    return two_versions
 
 
 def assert_refused(ledger: Ledger, hub: Path, commit: str, kind: type[Exception], message: str) -> None:
@@ -485,6 +485,7 @@ def test_what_is_lost_here_is_no_fault_of_the_remotes(
 def test_damage_here_that_stops_a_fetch_is_not_called_a_matter_of_the_network(ledger: Ledger, hub: Path) -> None:
     """Git minds a damaged object when it joins others with it; the hint says where to look, and how that is mended."""
     push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
+    ledger.load("iris")  # what this process has read it need not read again: Git is who meets the damage
     damage(loose_object(ledger, "main")[1])
     with pytest.raises(RemoteError, match="is corrupt") as caught:
         ledger.sync()

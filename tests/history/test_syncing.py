@@ -23,27 +23,37 @@ from ledger.ids import CommitId
 from ledger.wording import without_secrets
 from tests.kit.git import set_hook
 from tests.kit.histories import AUTHOR, NOW
-from tests.kit.hubs import hub_git, hub_tip, shared
+from tests.kit.hubs import copy_with_hub, hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import git
 
 
-@pytest.fixture
-def ada(tmp_path: Path, hub: Path) -> Ledger:
-    """A ledger that shares ``iris@1`` through the hub."""
-    made = shared(tmp_path / "ada", hub)
-    made.save("first", "iris")
-    made.sync()
-    return made
+def make_ada(folder: Path) -> None:
+    folder.mkdir()
+    ada = shared(folder / "ada", new_hub(folder))
+    ada.save("first", "iris")
+    ada.sync()
 
 
-@pytest.fixture
-def pair(ada: Ledger, tmp_path: Path, hub: Path) -> tuple[Ledger, Ledger]:
-    """Two ledgers that share ``iris@1``; the hub has ``iris@2`` of the first, the second has one of its own."""
-    bob = Ledger.clone(hub, tmp_path / "bob")
+def make_pair(folder: Path) -> None:
+    make_ada(folder)
+    ada, bob = Ledger.open(folder / "ada" / ".ledger"), Ledger.clone(folder / "hub.git", folder / "bob" / ".ledger")
     ada.save("of ada", "iris")
     ada.sync()
     bob.save("of bob", "iris")
-    return ada, bob
+
+
+@pytest.fixture
+def ada(tmp_path: Path, hub: Path, models: Path) -> Ledger:
+    """A ledger that shares ``iris@1`` through the hub."""
+    copy_with_hub(models / "ada", tmp_path, make_ada)
+    return Ledger.open(tmp_path / "ada" / ".ledger")
+
+
+@pytest.fixture
+def pair(tmp_path: Path, hub: Path, models: Path) -> tuple[Ledger, Ledger]:
+    """Two ledgers that share ``iris@1``; the hub has ``iris@2`` of the first, the second has one of its own."""
+    copy_with_hub(models / "pair", tmp_path, make_pair)
+    return Ledger.open(tmp_path / "ada" / ".ledger"), Ledger.open(tmp_path / "bob" / ".ledger")
 
 
 def test_a_merge_has_the_remote_first(pair: tuple[Ledger, Ledger], hub: Path) -> None:

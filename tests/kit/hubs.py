@@ -2,10 +2,12 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from ledger import Ledger
 from ledger.lookup import write_remote
+from tests.kit.copying import copy_of
 from tests.kit.git import git_says
 
 EVE = {
@@ -29,13 +31,21 @@ def shared(folder: Path, hub: Path) -> Ledger:
     return Ledger.open(made.path)
 
 
-def with_two_versions(folder: Path, hub: Path) -> Ledger:
-    """A ledger that has shared two versions of ``iris`` with a hub."""
-    made = shared(folder, hub)
+def make_two_versions(folder: Path) -> None:
+    """A ledger that has shared two versions of ``iris`` with a hub, both in a folder."""
+    folder.mkdir()
+    made = shared(folder / "a", new_hub(folder))
     made.save("one", "iris")
     made.save("two", "iris")
     made.sync()
-    return made
+
+
+def copy_with_hub(model: Path, folder: Path, make: Callable[[Path], object]) -> None:
+    """Copy ledgers and the hub that they share through, which are made when the first test needs them."""
+    copy_of(model, folder, make)
+    for name in ("config.toml", "remote-stores.json"):
+        for path in folder.glob(f"*/.ledger/{name}"):
+            path.write_text(path.read_text().replace(str(model), str(folder)))
 
 
 def hub_git(hub: Path, *arguments: str, data: bytes = b"", **environment: str) -> str:
