@@ -1,7 +1,5 @@
 """Many writers at once: no version is lost, none is doubled, nobody waits for ever."""
 
-import subprocess
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -90,23 +88,3 @@ def test_a_reader_sees_one_commit(ledger: Ledger) -> None:
             counts.append(Counter(version.name for version in found))
         writing.result()
     assert all(count["left"] == count["right"] for count in counts)
-
-
-def test_a_fork_goes_on_with_the_ledger(workdir: Path) -> None:
-    """A ledger opened before a fork can be saved to in parent and child."""
-    code = """
-import os
-from ledger import Ledger
-ledger = Ledger.init(".ledger")
-ledger.save("before", "x")
-child = os.fork()
-for number in range(5):
-    ledger.save([child == 0, number], "x")
-if child == 0:
-    os._exit(0)
-assert os.waitpid(child, 0)[1] == 0
-assert [version.number for version in ledger.versions("x")] == list(range(1, 12))
-assert ledger.verify().ok
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=workdir, capture_output=True, text=True, check=False)
-    assert (0, "") == (done.returncode, done.stderr)
