@@ -4,9 +4,9 @@ import fcntl
 import os
 import pty
 import struct
-import subprocess
 import sys
 import termios
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import Ledger
+from ledger.cli.program import run
 from ledger.cli.tables import fit
 from tests.kit.terminals import read_terminal
 
@@ -117,12 +118,19 @@ def on_terminal(width: int, *words: str, encoding: str = "utf-8", kind: str = "x
     """The lines that the program writes to a terminal of this width, encoding and kind."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    environment |= {"TERM": kind, "PYTHONIOENCODING": encoding}
-    process = subprocess.Popen([sys.executable, "-m", "ledger", *words], stdout=theirs, env=environment)
+
+    def act() -> None:
+        os.environ["TERM"] = kind
+        os.dup2(theirs, 1)
+        with open(1, "w", encoding=encoding) as sys.stdout:
+            assert 0 == run(words)
+
+    process = ForkProcess(target=act)
+    process.start()
     os.close(theirs)
     printed = read_terminal(ours)
-    assert 0 == process.wait()
+    process.join()
+    assert 0 == process.exitcode
     return printed.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
 
 
