@@ -72,10 +72,9 @@ def test_git_runs_on_the_history(iris: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
-def test_the_help_of_git_is_ours(workdir: Path, option: str) -> None:
+def test_the_help_of_git_is_ours(cli: Cli, option: str) -> None:
     """A lone ``--help`` says what the command is for, also where there is no ledger."""
-    done = start("git", option)
-    assert (0, True) == (done.returncode, "ledger git log --oneline" in done.stdout)
+    assert "ledger git log --oneline" in cli("git", option).out
 
 
 def test_git_is_not_redirected(iris: dict[str, Any], tmp_path: Path) -> None:

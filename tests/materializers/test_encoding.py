@@ -90,7 +90,6 @@ def test_sets_come_back_the_same(value: Any) -> None:
 _alike = st.sampled_from([st.integers(), st.floats(), st.text(st.characters(categories=["Cs", "Lu"])), st.booleans()])
 
 
-@settings(deadline=None, max_examples=100)
 @given(_alike.flatmap(lambda kind: st.lists(kind, min_size=9, max_size=12)))
 def test_many_values_are_plain_only_where_each_is(values: list[Any]) -> None:
     """What is told of many values at once is what is told of each: JSON holds it as it is."""

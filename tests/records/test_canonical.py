@@ -84,7 +84,7 @@ def test_a_table_has_one_form_as_well(text: str) -> None:
 
 
 @given(FIELDS, st.sampled_from([1, -1]))
-@settings(max_examples=500)
+@settings(max_examples=5 * settings().max_examples)
 def test_a_table_is_judged_as_a_record_is(fields: dict[str, str], step: int) -> None:
     """What is usual is read in a shorter way, which gives the same fields, and refuses as much."""
     names = sorted(fields)[::step]
