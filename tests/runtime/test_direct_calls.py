@@ -3,11 +3,10 @@
 import copy
 import functools
 import json
-import multiprocessing
 import pickle
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, assert_type
@@ -360,18 +359,21 @@ def test_steps_and_pipelines_are_pickled_as_the_functions_that_they_are() -> Non
     assert changed is copy.deepcopy([changed])[0]
 
 
-def test_a_pool_of_processes_takes_a_step() -> None:
-    """Each call in a worker is a recorded run, as it is here."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as workers:
-        assert [3, 4] == list(workers.map(add, [1, 2]))
-    assert ["add", "add"] == [run.pipeline_name for run in Client().list_pipeline_runs()]
+IMPORTED = """
+from ledger import step
 
+
+@step
+def double(value: int) -> int:
+    return 2 * value
+"""
 
 POOLS = """
 import multiprocessing, pickle
 from concurrent.futures import ProcessPoolExecutor
 
 import cloudpickle
+from imported import double
 from joblib import Parallel, delayed
 
 from ledger import pipeline, step
@@ -395,17 +397,23 @@ if __name__ == "__main__":
     for start in ("fork", "spawn"):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(start)) as workers:
             print(list(workers.map(add, [1, 2])), [run.status for run in workers.map(adding, [1])])
+            print(list(workers.map(double, [1, 2])))
     print(Parallel(2)(delayed(add)(value) for value in (1, 2)))
     print(pickle.loads(cloudpickle.dumps(add.with_options(enable_cache=False)))(1))
 """
 
 
 def test_pools_of_all_kinds_take_a_step_of_the_program_that_was_started(tmp_path: Path) -> None:
-    """Workers that have its main module find it there; those that have another are sent it whole."""
+    """Workers that have its main module find it there, as a step that it imports; others are sent it whole.
+
+    Each call in a worker is a recorded run, as it is here.
+    """
+    (tmp_path / "imported.py").write_text(IMPORTED)
     (tmp_path / "pools.py").write_text(POOLS)
     command = [sys.executable, "pools.py"]
     done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert ["[3, 4] ['completed']"] * 2 + ["[3, 4]", "3"] == done.stdout.splitlines()
+    assert ["[3, 4] ['completed']", "[2, 4]"] * 2 + ["[3, 4]", "3"] == done.stdout.splitlines()
+    assert {"add": 7, "adding": 2, "double": 4} == Counter(run.name for run in Ledger.open(tmp_path / ".ledger").runs())
 
 
 class Study:
