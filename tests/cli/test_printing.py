@@ -12,7 +12,9 @@ from ledger.cli.printing import aligned, counted, print_json
 
 @given(
     st.recursive(
-        st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+        st.text() | st.integers() | st.none(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
     )
 )
 def test_json_is_plain_ascii_and_says_the_same(document: object) -> None:
