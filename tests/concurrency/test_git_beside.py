@@ -69,6 +69,7 @@ def test_pushes_and_fetches_beside_writers(ledger: Ledger, start: Start, tmp_pat
     clone = Clone(ledger, tmp_path / "clone")
     acknowledged, times = save_beside(start, saves, clone.push_a_record, pause=0.2)
     print(f"\npush: {len(clone.pushed)} of {times} pushes taken beside {2 * saves} saves")
+    clone.push_a_record()  # nobody is faster any more
     assert 2 * saves == len(acknowledged)
     assert_all_there(ledger, acknowledged, notes=len(clone.pushed))
     assert clone.pushed
