@@ -24,9 +24,8 @@ from ledger.blobs.answers import (
 )
 from ledger.blobs.checked import CheckedObjects
 from ledger.blobs.endpoints import open_bucket, without_credentials
-from ledger.blobs.layout import STORE_KEY, names_its_bytes
+from ledger.blobs.layout import STORE_KEY, names_its_bytes, refuse_replacing
 from ledger.blobs.listing import Listing
-from ledger.blobs.registered import refuse_replacing
 from ledger.blobs.requests import answer
 from ledger.blobs.spooled import blocks_of, holds_file, size_of_file, whole
 from ledger.errors import LedgerError, StorageError

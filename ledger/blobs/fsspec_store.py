@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
-from ledger.blobs.registered import refuse_replacing
+from ledger.blobs.layout import refuse_replacing
 from ledger.blobs.spooled import blocks_of, holds_file, whole
 from ledger.disk import fresh_name, is_temporary
 from ledger.errors import (

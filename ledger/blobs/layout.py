@@ -9,7 +9,7 @@ checked here, so that no key ever leaves its folder.
 import re
 from typing import Final, Literal
 
-from ledger.errors import FormatError
+from ledger.errors import FormatError, IntegrityError
 from ledger.ids import Digest, hex_of
 
 ObjectKind = Literal["chunks", "packs", "tables"]
@@ -72,6 +72,12 @@ def names_its_bytes(key: str) -> bool:
 def is_own(key: str) -> bool:
     """Whether an object is the store's own, and no registered data."""
     return key.split("/", maxsplit=1)[0] in _RESERVED
+
+
+def refuse_replacing(url: str, key: str) -> None:
+    """Raise `IntegrityError` before an object with other bytes is replaced, if it is registered data of the user's."""
+    if not is_own(key):
+        raise IntegrityError(f"{url}/{key} has other bytes", location=f"{url}/{key}")
 
 
 def is_hex(name: str) -> bool:

@@ -72,12 +72,6 @@ def registered_of(content: Content, files: tuple[FileEntry, ...], *, label: str,
     return Registered(label, location, {file.path: file for file in files})
 
 
-def refuse_replacing(url: str, key: str) -> None:
-    """Raise `IntegrityError` before an object with other bytes is replaced, if it is registered data of the user's."""
-    if not is_own(key):
-        raise IntegrityError(f"{url}/{key} has other bytes", location=f"{url}/{key}")
-
-
 def checked_blocks(registered: Registered, file: FileEntry, blocks: Iterable[bytes]) -> Iterator[memoryview]:
     """The bytes of a file as they come; the last block comes only if all of them are those that were registered."""
     size, digest = 0, hashlib.sha256()
