@@ -24,7 +24,7 @@ _READING = frozenset({"read", "list", "look at"})
 _SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP})
 _TOLD_BY_RUST = re.compile(r"\(os error (\d{1,4})\)")  # in the text of an error that is no OSError
-_NO_PARTS = errno.ENOTSUP  # from a server without HTTP ranges (`ledger.blobs.answers`)
+_NO_PARTS = errno.ENOTSUP  # from a server without HTTP ranges (`ledger.blobs.stores.answers`)
 _PATH_HINTS = {
     errno.EACCES: "check the permissions of the path",
     errno.EPERM: "check the permissions of the path",

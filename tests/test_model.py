@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from ledger import ArtifactVersion, Ledger
 from ledger.core.workspace import Workspace
 from ledger.errors import VersionExistsError
-from ledger.history import packing
+from ledger.history.folds import packing
 from ledger.maintenance import execute_gc, execute_packing, plan_gc, plan_packing
 from tests.conftest import check_histories
 from tests.kit.hubs import new_hub, shared

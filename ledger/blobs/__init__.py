@@ -8,24 +8,14 @@ or the history.
 """
 
 from ledger.blobs.auditing import Checked, absent, check_linked, check_objects, check_table, stored_keys
-from ledger.blobs.cache import CacheUsage, ObjectCache, cache_folder
-from ledger.blobs.chunk_lists import listed_chunks
+from ledger.blobs.chunks.chunk_lists import listed_chunks
+from ledger.blobs.chunks.extents import Extent, Extents, extents_of
+from ledger.blobs.chunks.file_lists import listed_files, whole_files
+from ledger.blobs.chunks.moving import packs_in, repack
+from ledger.blobs.chunks.needs import Needs, needs_of
 from ledger.blobs.copying import Copied, Copier
-from ledger.blobs.extents import Extent, Extents, extents_of
-from ledger.blobs.fallback import FallbackStore
-from ledger.blobs.faults import Fault, missized
-from ledger.blobs.file_lists import listed_files, whole_files
-from ledger.blobs.gathered_puts import GatheredPuts
-from ledger.blobs.layout import OBJECT_KINDS, STORE_KEY
-from ledger.blobs.linked import link_content, linked_path
-from ledger.blobs.linked_objects import link_objects
-from ledger.blobs.links import MOST_LINKS, follow_links
-from ledger.blobs.local import LocalStore
+from ledger.blobs.files.links import MOST_LINKS, follow_links
 from ledger.blobs.mending import mend_content, mendable_keys
-from ledger.blobs.moving import packs_in, repack
-from ledger.blobs.needs import Needs, needs_of
-from ledger.blobs.opening import create_store, is_deleted, open_store, refuse_other_store, store_id, store_record
-from ledger.blobs.optional import OptionalStore
 from ledger.blobs.pruning import (
     Spare,
     age_anew,
@@ -40,9 +30,19 @@ from ledger.blobs.pruning import (
     point_anew,
 )
 from ledger.blobs.reader import ContentReader, are_present, is_present
-from ledger.blobs.registered import CHANGED_IN_PLACE
-from ledger.blobs.store import Store, uncached
-from ledger.blobs.unopened import UnopenedStore
+from ledger.blobs.registering.linked import link_content, linked_path
+from ledger.blobs.registering.linked_objects import link_objects
+from ledger.blobs.registering.registered import CHANGED_IN_PLACE
+from ledger.blobs.stores.cache import CacheUsage, ObjectCache, cache_folder
+from ledger.blobs.stores.fallback import FallbackStore
+from ledger.blobs.stores.faults import Fault, missized
+from ledger.blobs.stores.gathered_puts import GatheredPuts
+from ledger.blobs.stores.layout import OBJECT_KINDS, STORE_KEY
+from ledger.blobs.stores.local import LocalStore
+from ledger.blobs.stores.opening import create_store, is_deleted, open_store, refuse_other_store, store_id, store_record
+from ledger.blobs.stores.optional import OptionalStore
+from ledger.blobs.stores.store import Store, uncached
+from ledger.blobs.stores.unopened import UnopenedStore
 from ledger.blobs.writer import ContentWriter
 
 __all__ = [

@@ -12,17 +12,17 @@ from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
-from ledger.blobs.chunk_lists import named_chunks
-from ledger.blobs.codec import PLAIN_LIMIT, codec_of, frame_size, open_chunk, stored_limit
-from ledger.blobs.faults import Fault, missing
-from ledger.blobs.layout import OBJECT_KINDS, kind_of, parse_key, table_key
-from ledger.blobs.packs import PackIndex, load_index, open_entry, parts_of
+from ledger.blobs.chunks.chunk_lists import named_chunks
+from ledger.blobs.chunks.codec import PLAIN_LIMIT, codec_of, frame_size, open_chunk, stored_limit
+from ledger.blobs.chunks.packs import PackIndex, load_index, open_entry, parts_of
+from ledger.blobs.chunks.recent_indexes import RecentIndexes
+from ledger.blobs.chunks.tables import read_table
 from ledger.blobs.reader import ContentReader
-from ledger.blobs.recent_indexes import RecentIndexes
-from ledger.blobs.sought import THE_STORE, Sought
-from ledger.blobs.store import PrunableStore, Store, gets_at_once, small_at_once
-from ledger.blobs.tables import read_table
-from ledger.blobs.workers import ask_each, in_order
+from ledger.blobs.stores.faults import Fault, missing
+from ledger.blobs.stores.layout import OBJECT_KINDS, kind_of, parse_key, table_key
+from ledger.blobs.stores.sought import THE_STORE, Sought
+from ledger.blobs.stores.store import PrunableStore, Store, gets_at_once, small_at_once
+from ledger.blobs.stores.workers import ask_each, in_order
 from ledger.errors import IntegrityError, StorageError
 from ledger.ids import Digest, digest_from_hex
 from ledger.records import Content, segments_of

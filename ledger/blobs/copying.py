@@ -11,13 +11,10 @@ from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
-from ledger.blobs.codec import open_chunk, stored_limit
-from ledger.blobs.layout import chunk_key, pack_key, table_key
-from ledger.blobs.linked_copies import copy_linked
-from ledger.blobs.local import LocalStore
-from ledger.blobs.moving import Moves, moved_runs, numbers_in, pack_of, repack
-from ledger.blobs.needs import Stretch, stretches_of
-from ledger.blobs.packs import (
+from ledger.blobs.chunks.codec import open_chunk, stored_limit
+from ledger.blobs.chunks.moving import Moves, moved_runs, numbers_in, pack_of, repack
+from ledger.blobs.chunks.needs import Stretch, stretches_of
+from ledger.blobs.chunks.packs import (
     FOOTER_SIZE,
     PackedChunk,
     PackIndex,
@@ -30,11 +27,14 @@ from ledger.blobs.packs import (
     read_chunks,
     read_part,
 )
-from ledger.blobs.sought import Sought
-from ledger.blobs.spooled import stage
-from ledger.blobs.store import Store, checked_reading, puts_at_once, settle, size_of, small_at_once, uncached
-from ledger.blobs.tables import load_table_as_stored, table_sought, with_runs
-from ledger.blobs.workers import in_order
+from ledger.blobs.chunks.tables import load_table_as_stored, table_sought, with_runs
+from ledger.blobs.registering.linked_copies import copy_linked
+from ledger.blobs.stores.layout import chunk_key, pack_key, table_key
+from ledger.blobs.stores.local import LocalStore
+from ledger.blobs.stores.sought import Sought
+from ledger.blobs.stores.spooled import stage
+from ledger.blobs.stores.store import Store, checked_reading, puts_at_once, settle, size_of, small_at_once, uncached
+from ledger.blobs.stores.workers import in_order
 from ledger.errors import ArgumentError, IntegrityError, LedgerError
 from ledger.ids import Digest
 from ledger.meters import advance

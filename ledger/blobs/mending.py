@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection
 from contextvars import copy_context
 
 from ledger.blobs.auditing import check_objects, check_table
+from ledger.blobs.chunks.needs import needs_of
 from ledger.blobs.copying import Copied, Copier
-from ledger.blobs.faults import missized
-from ledger.blobs.layout import kind_of
-from ledger.blobs.needs import needs_of
-from ledger.blobs.readonly import ReadOnlyStore
-from ledger.blobs.store import Store
+from ledger.blobs.stores.faults import missized
+from ledger.blobs.stores.layout import kind_of
+from ledger.blobs.stores.readonly import ReadOnlyStore
+from ledger.blobs.stores.store import Store
 from ledger.errors import StorageError
 from ledger.notices import collect_warnings
 from ledger.records import Content

@@ -15,14 +15,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.blobs.layout import OBJECT_KINDS, STORE_KEY, parse_key, table_key
-from ledger.blobs.local import LocalStore
-from ledger.blobs.moving import Moves, moved_runs, numbers_in, pack_of
-from ledger.blobs.needs import Stretch
-from ledger.blobs.packs import load_index
-from ledger.blobs.sought import THE_STORE
-from ledger.blobs.store import Store
-from ledger.blobs.tables import Run, put_runs, read_table
+from ledger.blobs.chunks.moving import Moves, moved_runs, numbers_in, pack_of
+from ledger.blobs.chunks.needs import Stretch
+from ledger.blobs.chunks.packs import load_index
+from ledger.blobs.chunks.tables import Run, put_runs, read_table
+from ledger.blobs.stores.layout import OBJECT_KINDS, STORE_KEY, parse_key, table_key
+from ledger.blobs.stores.local import LocalStore
+from ledger.blobs.stores.sought import THE_STORE
+from ledger.blobs.stores.store import Store
 from ledger.disk import (
     Hold,
     alone,

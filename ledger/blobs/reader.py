@@ -12,17 +12,17 @@ from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ledger.blobs.file_lists import whole_files
-from ledger.blobs.file_source import FileSource
-from ledger.blobs.layout import chunk_key, pack_key, table_key
-from ledger.blobs.linked import is_linked_present, linked_source
-from ledger.blobs.links import check_size, check_targets
-from ledger.blobs.readable_files import readable_file
-from ledger.blobs.restoring import plan_restore, restore_files, split
-from ledger.blobs.store import Store, location_of
-from ledger.blobs.stream import ChunkStream
-from ledger.blobs.tables import Table, load_table
-from ledger.blobs.workers import ask_each
+from ledger.blobs.chunks.file_lists import whole_files
+from ledger.blobs.chunks.stream import ChunkStream
+from ledger.blobs.chunks.tables import Table, load_table
+from ledger.blobs.files.links import check_size, check_targets
+from ledger.blobs.files.readable_files import readable_file
+from ledger.blobs.files.restoring import plan_restore, restore_files, split
+from ledger.blobs.registering.file_source import FileSource
+from ledger.blobs.registering.linked import is_linked_present, linked_source
+from ledger.blobs.stores.layout import chunk_key, pack_key, table_key
+from ledger.blobs.stores.store import Store, location_of
+from ledger.blobs.stores.workers import ask_each
 from ledger.errors import ArgumentError, IntegrityError
 from ledger.records import Content, FileEntry
 

@@ -1,10 +1,10 @@
 """Where the chunks of a new content go.
 
-Takes the stream in blocks of complete chunks and decides for each chunk whether it occurred in this content before,
-is stored already, or is new and goes into a pack. All cores hash blocks, compare them with what is stored and compress
-them; the thread that adds blocks places their chunks in order, and others write them (`ledger.blobs.packing`). So
-memory holds a few blocks, whatever the size of the content. A content that fills no block needs no threads, and one of
-a single chunk no pack.
+Takes the stream in blocks of complete chunks and decides for each chunk whether it occurred in this content before, is
+stored already, or is new and goes into a pack. All cores hash blocks, compare them with what is stored and compress
+them; the thread that adds blocks places their chunks in order, and others write them (`ledger.blobs.chunks.packing`).
+So memory holds a few blocks, whatever the size of the content. A content that fills no block needs no threads, and one
+of a single chunk no pack.
 
 Everything is durable when `finish` returns, except a single chunk or a table that the caller gathers with others. Until
 then nothing refers to what was put, so a writer that dies leaves only packs that nobody reads.
@@ -14,19 +14,19 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from ledger.blobs.chunking import Block, Memory
-from ledger.blobs.codec import encode_chunk, shrinks
-from ledger.blobs.gathered_puts import GatheredPuts
-from ledger.blobs.known import KnownChunks
-from ledger.blobs.layout import chunk_key, pack_key, table_key
-from ledger.blobs.optional import is_away
-from ledger.blobs.packing import PackWriter
-from ledger.blobs.packs import MOST_CHUNKS, PackedChunk
+from ledger.blobs.chunks.chunking import Block, Memory
+from ledger.blobs.chunks.codec import encode_chunk, shrinks
+from ledger.blobs.chunks.known import KnownChunks
+from ledger.blobs.chunks.packing import PackWriter
+from ledger.blobs.chunks.packs import MOST_CHUNKS, PackedChunk
+from ledger.blobs.chunks.stream import ChunkStream
+from ledger.blobs.chunks.tables import Run, Table, extend_runs, load_table, put_table
 from ledger.blobs.reader import is_present
-from ledger.blobs.store import Store, fresh, settle
-from ledger.blobs.stream import ChunkStream
-from ledger.blobs.tables import Run, Table, extend_runs, load_table, put_table
-from ledger.blobs.workers import Workers
+from ledger.blobs.stores.gathered_puts import GatheredPuts
+from ledger.blobs.stores.layout import chunk_key, pack_key, table_key
+from ledger.blobs.stores.optional import is_away
+from ledger.blobs.stores.store import Store, fresh, settle
+from ledger.blobs.stores.workers import Workers
 from ledger.errors import FormatError, IntegrityError, StorageError, StoreAccessError, StoreUnavailableError
 from ledger.ids import Digest, bytes_of, digest_of
 from ledger.meters import expect

@@ -14,15 +14,15 @@ from typing import BinaryIO
 
 import msgspec
 
-from ledger.blobs.batches import Batch, in_batches
-from ledger.blobs.chunking import Cutter
-from ledger.blobs.folders import FolderFile, scan_folder
-from ledger.blobs.gathered_puts import GatheredPuts
-from ledger.blobs.paths import are_usual, parents_of, path_problem
+from ledger.blobs.chunks.chunking import Cutter
+from ledger.blobs.files.batches import Batch, in_batches
+from ledger.blobs.files.folders import FolderFile, scan_folder
+from ledger.blobs.files.paths import are_usual, parents_of, path_problem
+from ledger.blobs.files.sources import read_link, read_source
+from ledger.blobs.files.writable_files import Spool, writable_file
 from ledger.blobs.sink import ChunkSink
-from ledger.blobs.sources import read_link, read_source
-from ledger.blobs.store import Store
-from ledger.blobs.writable_files import Spool, writable_file
+from ledger.blobs.stores.gathered_puts import GatheredPuts
+from ledger.blobs.stores.store import Store
 from ledger.errors import ArgumentError, SourceNotFoundError
 from ledger.meters import advance, expect
 from ledger.records import Content, FileEntry, FileKind

@@ -1,7 +1,7 @@
 """Versions on their way: what a transaction has stored and will publish when it ends.
 
 Owns that they stand in the order of their ids, that no name and version is taken twice, and that no two names differ
-only in case. Gives out no numbers: they come with the commit (`history.placing`).
+only in case. Gives out no numbers: they come with the commit (`history.tree.placing`).
 """
 
 from collections.abc import Iterator

@@ -11,11 +11,11 @@ name. So the place of a version in the order is the smallest id among itself and
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ledger.history import layout
-from ledger.history.forms import Entry
+from ledger.history.git.forms import Entry
+from ledger.history.git.objects import Objects
 from ledger.history.history import History
-from ledger.history.layout import Claim
-from ledger.history.objects import Objects
+from ledger.history.tree import layout
+from ledger.history.tree.layout import Claim
 from ledger.ids import CommitId, VersionId
 from ledger.records import Name
 

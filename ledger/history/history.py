@@ -9,23 +9,23 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ledger.disk import current_durability, locks_end_here
-from ledger.history.branch import create_branch, read_branch, refuse_gone
-from ledger.history.checked_trees import MARKER, CheckedTrees
-from ledger.history.commits import encode_commit
-from ledger.history.drafts import Draft, Publication
-from ledger.history.forms import Commit, ObjectId
-from ledger.history.kinds import COMMIT, RawObject
-from ledger.history.layout import LEDGER_FILE
-from ledger.history.objects import Objects
-from ledger.history.pack_writing import release_pack, write_pack
-from ledger.history.publishing import Published, Publisher
-from ledger.history.refs import known_ref, read_ref, read_tag
-from ledger.history.remotes import PUBLISHED
-from ledger.history.repository import LOCK, REPOSITORY, check_repository, create_repository, find_repository
-from ledger.history.revisions import commit_behind, resolve_revision, walk_commits
-from ledger.history.snapshot import Snapshot
-from ledger.history.staging import StagingArea
-from ledger.history.trees import GrowingTree, add_object
+from ledger.history.folds.pack_writing import release_pack, write_pack
+from ledger.history.folds.staging import StagingArea
+from ledger.history.git.branch import create_branch, read_branch, refuse_gone
+from ledger.history.git.forms import Commit, ObjectId
+from ledger.history.git.kinds import COMMIT, RawObject
+from ledger.history.git.objects import Objects
+from ledger.history.git.refs import known_ref, read_ref, read_tag
+from ledger.history.git.remotes import PUBLISHED
+from ledger.history.git.repository import LOCK, REPOSITORY, check_repository, create_repository, find_repository
+from ledger.history.git.revisions import commit_behind, resolve_revision, walk_commits
+from ledger.history.tree.checked_trees import MARKER, CheckedTrees
+from ledger.history.tree.drafts import Draft, Publication
+from ledger.history.tree.layout import LEDGER_FILE
+from ledger.history.tree.snapshot import Snapshot
+from ledger.history.tree.trees import GrowingTree, add_object
+from ledger.history.writing.commits import encode_commit
+from ledger.history.writing.publishing import Published, Publisher
 from ledger.ids import CommitId
 from ledger.records import format_time
 

@@ -16,8 +16,8 @@ import numpy as np
 from zstandard import frame_content_size
 
 from ledger.blobs import ContentReader, ContentWriter
-from ledger.blobs.codec import codec_of
-from ledger.blobs.layout import table_key
+from ledger.blobs.chunks.codec import codec_of
+from ledger.blobs.stores.layout import table_key
 from ledger.records import Content
 from tests.benchmarks.measuring import MIB, peak_begins, resident, spent_by
 

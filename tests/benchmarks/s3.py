@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger import Ledger
-from ledger.blobs.buckets import BucketStore
+from ledger.blobs.stores.buckets import BucketStore
 from tests.kit.s3 import Bucket, new_bucket, running_server, s3_environment
 
 ROUNDS = 3

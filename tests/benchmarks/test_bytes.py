@@ -5,8 +5,8 @@ python -m pytest -m benchmark -s tests/benchmarks/test_bytes.py
 
 import pytest
 
-from ledger.blobs.chunking import MAX_SIZE
-from ledger.blobs.workers import thread_count
+from ledger.blobs.chunks.chunking import MAX_SIZE
+from ledger.blobs.stores.workers import thread_count
 from tests.benchmarks.bytes import CASES, child, line
 from tests.benchmarks.measuring import MIB
 

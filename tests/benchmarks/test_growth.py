@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.history.forms import ObjectId
-from ledger.history.objects import Objects
+from ledger.history.git.forms import ObjectId
+from ledger.history.git.objects import Objects
 from tests.benchmarks.growth import HOT, build, hot_versions
 from tests.kit.ledgers import git
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import ledger.blobs
-from ledger.blobs import spooled
-from ledger.blobs import store as abilities
+from ledger.blobs.stores import spooled
+from ledger.blobs.stores import store as abilities
 
 PROTOCOLS = (
     abilities.Store,
@@ -39,7 +39,7 @@ def public(kind: type) -> dict[str, Any]:
 
 
 def stores() -> Iterator[type]:
-    for module in pkgutil.iter_modules(ledger.blobs.__path__, "ledger.blobs."):
+    for module in pkgutil.walk_packages(ledger.blobs.__path__, "ledger.blobs."):
         for kind in vars(importlib.import_module(module.name)).values():
             if inspect.isclass(kind) and kind.__module__ == module.name and kind not in PROTOCOLS:
                 yield from [kind] if {"get", "has", "put"} <= public(kind).keys() else []

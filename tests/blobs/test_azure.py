@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ledger import Ledger
-from ledger.blobs.buckets import BucketStore
+from ledger.blobs.stores.buckets import BucketStore
 from ledger.errors import StoreAccessError, StoreMismatchError, StoreUnavailableError
 from tests.kit.azure import PROGRAM, Container, azure_environment, new_container, running_emulator
 from tests.kit.contents import noise

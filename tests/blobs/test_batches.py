@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from ledger.blobs import ContentWriter, LocalStore, pace
-from ledger.blobs.batches import SMALL_SIZE, Batch, in_batches
-from ledger.blobs.folders import scan_folder
+from ledger.blobs import ContentWriter, LocalStore
+from ledger.blobs.files import pace
+from ledger.blobs.files.batches import SMALL_SIZE, Batch, in_batches
+from ledger.blobs.files.folders import scan_folder
 from ledger.errors import ArgumentError, StorageError, UnsupportedFileError
 from tests.kit.contents import add, load, noise
 

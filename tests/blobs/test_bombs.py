@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import ContentReader, ContentWriter, LocalStore, check_objects, create_store
-from ledger.blobs.codec import PLAIN_LIMIT, encode_frame
-from ledger.blobs.layout import chunk_key
+from ledger.blobs.chunks.codec import PLAIN_LIMIT, encode_frame
+from ledger.blobs.stores.layout import chunk_key
 from ledger.errors import IntegrityError
 from ledger.ids import digest_of
 from tests.kit.contents import noise

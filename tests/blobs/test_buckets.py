@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentReader, buckets, create_store, open_store, store_id
-from ledger.blobs.buckets import BucketStore
-from ledger.blobs.endpoints import open_bucket
-from ledger.blobs.retrying import RetryingStore
+from ledger.blobs import ContentReader, create_store, open_store, store_id
+from ledger.blobs.stores import buckets
+from ledger.blobs.stores.buckets import BucketStore
+from ledger.blobs.stores.endpoints import open_bucket
+from ledger.blobs.stores.retrying import RetryingStore
 from ledger.errors import (
     ArgumentError,
     IntegrityError,
@@ -562,7 +563,7 @@ os.waitpid(child, 0)
 def test_a_killed_upload_shows_no_object(bucket: Bucket, seconds: float) -> None:
     """A process that is killed while it uploads leaves whole objects or none, and no upload to clean away."""
     program = f"""
-from ledger.blobs.buckets import BucketStore
+from ledger.blobs.stores.buckets import BucketStore
 store = BucketStore({bucket.url!r})
 data = bytes(4 << 20)
 print("ready", flush=True)

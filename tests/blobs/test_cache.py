@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.blobs import ObjectCache
-from ledger.blobs.cache import CachedPage, cache_folder, excess
-from ledger.blobs.cached import PAGE_SIZE, CachedStore
-from ledger.blobs.fsspec_store import FsspecStore
-from ledger.blobs.store import PrunableStore
+from ledger.blobs.stores.cache import CachedPage, cache_folder, excess
+from ledger.blobs.stores.cached import PAGE_SIZE, CachedStore
+from ledger.blobs.stores.fsspec_store import FsspecStore
+from ledger.blobs.stores.store import PrunableStore
 from ledger.errors import IntegrityError, StorageError
 from ledger.ids import digest_of, new_uuid
 from tests.crash.survival import in_a_fork
@@ -476,9 +476,9 @@ def test_processes_share_it(tmp_path: Path) -> None:
     program = f"""
 import sys, uuid
 from pathlib import Path
-from ledger.blobs.fsspec_store import FsspecStore
+from ledger.blobs.stores.fsspec_store import FsspecStore
 from ledger.blobs import ObjectCache
-from ledger.blobs.cached import CachedStore
+from ledger.blobs.stores.cached import CachedStore
 from tests.kit.contents import load, noise, save
 from tests.kit.descriptors import open_descriptors
 cache = ObjectCache(Path({str(tmp_path / "cache")!r}), 2 << 20)

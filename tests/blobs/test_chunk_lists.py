@@ -3,7 +3,7 @@
 import pytest
 
 from ledger.blobs import LocalStore, listed_chunks
-from ledger.blobs.tables import load_table, put_runs
+from ledger.blobs.chunks.tables import load_table, put_runs
 from ledger.errors import IntegrityError
 from ledger.ids import digest_of
 from tests.kit.contents import noise, save

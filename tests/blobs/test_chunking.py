@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyfastcdc.py import FastCDC
 
-from ledger.blobs.chunking import AVERAGE_SIZE, MAX_SIZE, MIN_SIZE, NORMALIZATION, Cutter
+from ledger.blobs.chunks.chunking import AVERAGE_SIZE, MAX_SIZE, MIN_SIZE, NORMALIZATION, Cutter
 from tests.kit.contents import noise
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "chunking.json").read_text())

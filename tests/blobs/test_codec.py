@@ -10,11 +10,11 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.blobs import codec
-from ledger.blobs.codec import codec_of, encode_chunk, encode_frame, frame_size, open_chunk, open_frame
-from ledger.blobs.fsspec_store import FsspecStore
-from ledger.blobs.layout import chunk_key
-from ledger.blobs.sought import Sought
+from ledger.blobs.chunks import codec
+from ledger.blobs.chunks.codec import codec_of, encode_chunk, encode_frame, frame_size, open_chunk, open_frame
+from ledger.blobs.stores.fsspec_store import FsspecStore
+from ledger.blobs.stores.layout import chunk_key
+from ledger.blobs.stores.sought import Sought
 from ledger.errors import IntegrityError
 from ledger.ids import Digest, digest_of
 from tests.kit.contents import noise

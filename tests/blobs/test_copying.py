@@ -21,8 +21,8 @@ from ledger.blobs import (
     create_store,
     link_content,
 )
-from ledger.blobs.fsspec_store import FsspecStore
-from ledger.blobs.retrying import RetryingStore
+from ledger.blobs.stores.fsspec_store import FsspecStore
+from ledger.blobs.stores.retrying import RetryingStore
 from ledger.errors import ArgumentError, DiskFullError, IntegrityError
 from ledger.ids import new_uuid
 from ledger.records import Content

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import ContentReader, LocalStore, ObjectCache, create_store
-from ledger.blobs.cached import CachedStore
-from ledger.blobs.fsspec_store import FsspecStore
+from ledger.blobs.stores.cached import CachedStore
+from ledger.blobs.stores.fsspec_store import FsspecStore
 from ledger.errors import IntegrityError
 from ledger.ids import new_uuid
 from tests.kit.contents import copy_content, noise, save

@@ -17,9 +17,9 @@ from ledger.blobs import (
     check_objects,
     needs_of,
 )
-from ledger.blobs.fsspec_store import FsspecStore
-from ledger.blobs.recent_indexes import RecentIndexes
-from ledger.blobs.tables import load_runs
+from ledger.blobs.chunks.recent_indexes import RecentIndexes
+from ledger.blobs.chunks.tables import load_runs
+from ledger.blobs.stores.fsspec_store import FsspecStore
 from ledger.errors import IntegrityError
 from ledger.ids import new_uuid
 from tests.kit.contents import copy_content, load, noise, save
@@ -86,8 +86,8 @@ class Meeting:
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Packs and requests of a MiB, so that few bytes are many of them."""
-    monkeypatch.setattr("ledger.blobs.packs.PACK_LIMIT", MIB)
-    monkeypatch.setattr("ledger.blobs.stream.FETCH_SIZE", MIB)
+    monkeypatch.setattr("ledger.blobs.chunks.packs.PACK_LIMIT", MIB)
+    monkeypatch.setattr("ledger.blobs.chunks.stream.FETCH_SIZE", MIB)
 
 
 def test_packs_are_put_two_at_a_time() -> None:

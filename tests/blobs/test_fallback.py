@@ -7,13 +7,13 @@ from typing import NoReturn
 import pytest
 
 from ledger.blobs import ContentReader, ContentWriter, FallbackStore, LocalStore, ObjectCache, Store
-from ledger.blobs.buckets import BucketStore
-from ledger.blobs.cached import CachedStore
-from ledger.blobs.fallback import SILENT_SECONDS, WAITED_SECONDS
-from ledger.blobs.fsspec_store import FsspecStore
-from ledger.blobs.retrying import RetryingStore
-from ledger.blobs.spooled import SpooledObject
-from ledger.blobs.store import gets_at_once, puts_at_once
+from ledger.blobs.stores.buckets import BucketStore
+from ledger.blobs.stores.cached import CachedStore
+from ledger.blobs.stores.fallback import SILENT_SECONDS, WAITED_SECONDS
+from ledger.blobs.stores.fsspec_store import FsspecStore
+from ledger.blobs.stores.retrying import RetryingStore
+from ledger.blobs.stores.spooled import SpooledObject
+from ledger.blobs.stores.store import gets_at_once, puts_at_once
 from ledger.errors import IntegrityError, StorageError, StoreAccessError, StoreMismatchError, StoreUnavailableError
 from ledger.ids import new_uuid
 from ledger.records import Content

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import ContentReader, ContentWriter, LocalStore
-from ledger.blobs.folders import is_inside, scan_folder
+from ledger.blobs.files.folders import is_inside, scan_folder
 from ledger.errors import ArgumentError, SourceNotFoundError, StorageError, UnsupportedFileError
 from ledger.meters import Progress, progress, task
 from tests.kit.ledgers import write_files

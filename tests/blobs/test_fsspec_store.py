@@ -11,7 +11,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from ledger.blobs import ContentReader, create_store, store_id
-from ledger.blobs.fsspec_store import FsspecStore
+from ledger.blobs.stores.fsspec_store import FsspecStore
 from ledger.errors import ArgumentError, StorageError, StoreUnavailableError
 from tests.kit.contents import load, noise, save
 from tests.kit.stores import KEY, StoreContract

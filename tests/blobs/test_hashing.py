@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.blobs.hashing import digests
+from ledger.blobs.registering.hashing import digests
 from ledger.ids import digest_of
 from ledger.meters import Progress, progress, task
 

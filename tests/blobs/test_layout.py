@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.blobs.layout import chunk_key, pack_key, parse_key, table_key
+from ledger.blobs.stores.layout import chunk_key, pack_key, parse_key, table_key
 from ledger.errors import FormatError
 from ledger.ids import Digest, digest_of
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import LocalStore, create_store, link_content
-from ledger.blobs.buckets import BucketStore
-from ledger.blobs.fsspec_store import FsspecStore
+from ledger.blobs.stores.buckets import BucketStore
+from ledger.blobs.stores.fsspec_store import FsspecStore
 from ledger.errors import IntegrityError
 from ledger.records import Content
 from tests.kit.contents import copy_content

@@ -8,9 +8,9 @@ import fsspec
 import pytest
 
 from ledger.blobs import ContentReader, is_present, link_objects
-from ledger.blobs.fsspec_store import FsspecStore
-from ledger.blobs.layout import table_key
-from ledger.blobs.store import FETCH_SIZE
+from ledger.blobs.stores.fsspec_store import FsspecStore
+from ledger.blobs.stores.layout import table_key
+from ledger.blobs.stores.store import FETCH_SIZE
 from ledger.errors import IntegrityError, OutsideStoreError, StorageError
 from ledger.ids import digest_of
 from ledger.records import Content, FileEntry, linked_digest

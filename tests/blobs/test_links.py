@@ -7,8 +7,8 @@ import tempfile
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledger.blobs.folders import is_inside
-from ledger.blobs.links import leads_out, link_problem
+from ledger.blobs.files.folders import is_inside
+from ledger.blobs.files.links import leads_out, link_problem
 
 PATHS = ["a", "b", "c/a", "c/b", "c/d/a"]
 targets = st.lists(st.sampled_from(["a", "b", "c", "d", "..", ".", "e"]), min_size=1, max_size=6).map("/".join)

@@ -1,8 +1,8 @@
 """Chunks go into other packs, and runs say where they are."""
 
 from ledger.blobs import LocalStore
-from ledger.blobs.moving import moved_runs, numbers_in, pack_of, repack
-from ledger.blobs.packs import PackedChunk, load_index
+from ledger.blobs.chunks.moving import moved_runs, numbers_in, pack_of, repack
+from ledger.blobs.chunks.packs import PackedChunk, load_index
 from tests.kit.contents import noise, save
 from tests.kit.stores import objects
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import FallbackStore, LocalStore, OptionalStore, Store, create_store
-from ledger.blobs.optional import AWAY_SECONDS, AwayError
+from ledger.blobs.stores.optional import AWAY_SECONDS, AwayError
 from ledger.errors import (
     ArgumentError,
     FormatError,

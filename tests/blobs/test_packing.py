@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from ledger.blobs import ContentWriter, LocalStore, packs
-from ledger.blobs.fsspec_store import FsspecStore
-from ledger.blobs.layout import pack_key
-from ledger.blobs.packing import PackWriter
-from ledger.blobs.packs import load_index
-from ledger.blobs.retrying import RetryingStore
-from ledger.blobs.spooled import stage
-from ledger.blobs.store import StagedObject, puts_at_once
-from ledger.blobs.workers import Workers, thread_count
+from ledger.blobs import ContentWriter, LocalStore
+from ledger.blobs.chunks import packs
+from ledger.blobs.chunks.packing import PackWriter
+from ledger.blobs.chunks.packs import load_index
+from ledger.blobs.stores.fsspec_store import FsspecStore
+from ledger.blobs.stores.layout import pack_key
+from ledger.blobs.stores.retrying import RetryingStore
+from ledger.blobs.stores.spooled import stage
+from ledger.blobs.stores.store import StagedObject, puts_at_once
+from ledger.blobs.stores.workers import Workers, thread_count
 from ledger.disk import StagedFile, durability
 from ledger.enums import Durability
 from ledger.errors import StorageError

@@ -9,10 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.blobs import LocalStore
-from ledger.blobs.codec import encode_chunk, encode_frame
-from ledger.blobs.fsspec_store import FsspecStore
-from ledger.blobs.layout import pack_key
-from ledger.blobs.packs import (
+from ledger.blobs.chunks.codec import encode_chunk, encode_frame
+from ledger.blobs.chunks.packs import (
     CHUNKS_LIMIT,
     INDEX_LIMIT,
     PACK_LIMIT,
@@ -22,7 +20,9 @@ from ledger.blobs.packs import (
     open_entry,
     parse_index,
 )
-from ledger.blobs.sought import Sought
+from ledger.blobs.stores.fsspec_store import FsspecStore
+from ledger.blobs.stores.layout import pack_key
+from ledger.blobs.stores.sought import Sought
 from ledger.errors import IntegrityError
 from ledger.ids import digest_of
 from tests.kit.contents import noise

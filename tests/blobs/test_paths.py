@@ -5,7 +5,14 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.blobs.paths import PATH_LIMIT, are_portable, are_usual, case_collisions, path_problem, portability_problem
+from ledger.blobs.files.paths import (
+    PATH_LIMIT,
+    are_portable,
+    are_usual,
+    case_collisions,
+    path_problem,
+    portability_problem,
+)
 
 SEGMENTS = st.one_of(
     st.sampled_from(

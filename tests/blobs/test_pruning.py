@@ -6,9 +6,9 @@ import signal
 import pytest
 
 from ledger.blobs import LocalStore
-from ledger.blobs.layout import table_key
-from ledger.blobs.moving import repack
+from ledger.blobs.chunks.moving import repack
 from ledger.blobs.pruning import clock_of, hold, point_anew
+from ledger.blobs.stores.layout import table_key
 from ledger.errors import LockTimeoutError
 from tests.kit.contents import load, noise, save
 

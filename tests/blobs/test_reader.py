@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentReader, LocalStore, Store, is_present, recent_indexes, workers
-from ledger.blobs.layout import table_key
-from ledger.blobs.packs import PackIndex, load_index
-from ledger.blobs.workers import thread_count
+from ledger.blobs import ContentReader, LocalStore, Store, is_present
+from ledger.blobs.chunks import recent_indexes
+from ledger.blobs.chunks.packs import PackIndex, load_index
+from ledger.blobs.stores import workers
+from ledger.blobs.stores.layout import table_key
+from ledger.blobs.stores.workers import thread_count
 from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
 from ledger.ids import Digest, digest_of
 from ledger.records import Content, FileEntry

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import LocalStore, ObjectCache, Store, open_store, store_id
-from ledger.blobs.store import PrunableStore
+from ledger.blobs.stores.store import PrunableStore
 from ledger.errors import IntegrityError, ReadOnlyError, StorageError
 from tests.kit.contents import load, noise, save
 from tests.kit.stores import KEY

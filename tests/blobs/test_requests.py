@@ -11,8 +11,8 @@ from functools import partial
 
 import pytest
 
-from ledger.blobs.requests import Requests, _held, answer, pause
-from ledger.blobs.workers import Workers
+from ledger.blobs.stores.requests import Requests, _held, answer, pause
+from ledger.blobs.stores.workers import Workers
 from tests.kit.faults import Fault, Proxy, Request
 from tests.kit.s3 import ROOT, Bucket
 

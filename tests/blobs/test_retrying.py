@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.blobs.answers import Answer, is_beyond_the_end, is_transient, read_answer, refusal
-from ledger.blobs.fsspec_store import FsspecStore
-from ledger.blobs.retrying import ATTEMPTS, PATIENCE, UNHEARD_ATTEMPTS, RetryingStore, pause_before
+from ledger.blobs.stores.answers import Answer, is_beyond_the_end, is_transient, read_answer, refusal
+from ledger.blobs.stores.fsspec_store import FsspecStore
+from ledger.blobs.stores.retrying import ATTEMPTS, PATIENCE, UNHEARD_ATTEMPTS, RetryingStore, pause_before
 from ledger.errors import StorageError, StoreAccessError, StoreUnavailableError
 from tests.kit.stores import KEY, StoreContract
 

@@ -12,9 +12,10 @@ from typing import BinaryIO
 
 import pytest
 
-from ledger.blobs import ContentWriter, buckets, create_store
-from ledger.blobs.buckets import BucketStore
-from ledger.blobs.retrying import RetryingStore
+from ledger.blobs import ContentWriter, create_store
+from ledger.blobs.stores import buckets
+from ledger.blobs.stores.buckets import BucketStore
+from ledger.blobs.stores.retrying import RetryingStore
 from ledger.errors import StorageError, StoreAccessError
 from tests.kit.contents import add, load, noise, save
 from tests.kit.faults import Fault, Proxy, Request, on
@@ -148,7 +149,7 @@ def test_a_killed_upload_shows_no_object(bucket: Bucket, seconds: float) -> None
     """A process that is killed while it uploads leaves whole objects or none, and the next one puts them all."""
     program = f"""
 import tempfile
-from ledger.blobs.buckets import BucketStore
+from ledger.blobs.stores.buckets import BucketStore
 store = BucketStore({bucket.url!r})
 with tempfile.TemporaryFile() as file:
     file.write(bytes(13 << 20))
@@ -176,7 +177,7 @@ def test_an_interrupted_upload_is_given_up(bucket: Bucket, proxy: Proxy, then: s
 
     program = f"""
 import tempfile
-from ledger.blobs.buckets import BucketStore
+from ledger.blobs.stores.buckets import BucketStore
 store = BucketStore({bucket.url!r})
 with tempfile.TemporaryFile() as file:
     file.write(bytes(60 << 20))
@@ -257,7 +258,7 @@ import os
 from pathlib import Path
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
 from ledger.blobs import ContentWriter, create_store
-from ledger.blobs.workers import thread_count
+from ledger.blobs.stores.workers import thread_count
 
 def told(name):
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.blobs.fsspec_store import FsspecStore
+from ledger.blobs.stores.fsspec_store import FsspecStore
 from ledger.errors import StoreAccessError, StoreUnavailableError
 from tests.conftest import check_histories
 from tests.kit.contents import noise
@@ -67,7 +67,7 @@ def test_each_write_goes_out_at_once(host: Host, tmp_path: Path) -> None:
 
 def test_a_server_that_falls_silent_is_away(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever for an answer; the next request has a connection of its own."""
-    monkeypatch.setattr("ledger.blobs.fsspec_store._SILENT_SECONDS", 0.3)
+    monkeypatch.setattr("ledger.blobs.stores.fsspec_store._SILENT_SECONDS", 0.3)
     store = FsspecStore(host.url(tmp_path / "far"))
     store.put(KEY, [b"bytes"])
     host.fall_silent()
@@ -99,7 +99,7 @@ def test_a_server_that_is_away_is_that_error(host: Host, tmp_path: Path) -> None
     for _ in range(2):
         with pytest.raises(StoreUnavailableError):
             store.get(KEY)
-    program = f"from ledger.blobs.fsspec_store import FsspecStore\nFsspecStore({url!r})"
+    program = f"from ledger.blobs.stores.fsspec_store import FsspecStore\nFsspecStore({url!r})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "StoreUnavailableError: cannot open sftp://127.0.0.1" in done.stderr
     with pytest.raises(StoreUnavailableError):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs.folders import FolderFile, scan_folder
-from ledger.blobs.sources import read_source, read_together
+from ledger.blobs.files.folders import FolderFile, scan_folder
+from ledger.blobs.files.sources import read_source, read_together
 from ledger.errors import StorageError, UnsupportedFileError
 from tests.kit.contents import noise
 

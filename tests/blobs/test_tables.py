@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import zstandard
 
-from ledger.blobs import ContentReader, LocalStore, tables
-from ledger.blobs.codec import encode_frame
-from ledger.blobs.layout import table_key
-from ledger.blobs.tables import Table, load_runs, load_table, put_table
+from ledger.blobs import ContentReader, LocalStore
+from ledger.blobs.chunks import tables
+from ledger.blobs.chunks.codec import encode_frame
+from ledger.blobs.chunks.tables import Table, load_runs, load_table, put_table
+from ledger.blobs.stores.layout import table_key
 from ledger.errors import FormatError, IntegrityError, UnsupportedFormatError
 from ledger.ids import Digest
 from ledger.records import Content, FileEntry, content_digest, decode_compact, encode_compact, segments_of

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from ledger.blobs import ContentReader, ContentWriter, LocalStore, packs
-from ledger.blobs.workers import PARALLEL_SIZE, Workers, in_order, thread_count
+from ledger.blobs import ContentReader, ContentWriter, LocalStore
+from ledger.blobs.chunks import packs
+from ledger.blobs.stores.workers import PARALLEL_SIZE, Workers, in_order, thread_count
 from ledger.errors import IntegrityError, StorageError
 from ledger.notices import warn_user
 from tests.kit.contents import add, load, noise, save

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.blobs import ContentReader, ContentWriter, LocalStore, known, packs, workers
-from ledger.blobs.fsspec_store import FsspecStore
+from ledger.blobs import ContentReader, ContentWriter, LocalStore
+from ledger.blobs.chunks import known, packs
+from ledger.blobs.stores import workers
+from ledger.blobs.stores.fsspec_store import FsspecStore
 from ledger.errors import ArgumentError, SourceNotFoundError, StorageError, UnsupportedFileError
 from ledger.ids import digest_of
 from ledger.records import content_digest, segments_of

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.history.soundness import check_pack
+from ledger.history.git.soundness import check_pack
 from ledger.maintenance import execute_gc, plan_gc
 from tests.kit.forking import ended, forks
 from tests.kit.ledgers import git, waste

@@ -14,7 +14,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import LockTimeoutError
-from ledger.history.branch import LIVE_LOCK_SECONDS
+from ledger.history.git.branch import LIVE_LOCK_SECONDS
 from tests.concurrency.writer import NAME, Saved, Writer, begin_all
 from tests.kit.git import run_git
 

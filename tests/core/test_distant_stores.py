@@ -163,7 +163,7 @@ def test_damage_in_the_bucket_shows_behind_the_cache(distant: Ledger, bucket: Bu
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is asked for again at once."""
-    monkeypatch.setattr("ledger.blobs.retrying._FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("ledger.blobs.stores.retrying._FIRST_PAUSE", 0.0)
 
 
 @pytest.mark.usefixtures("no_pauses")

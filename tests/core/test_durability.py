@@ -10,8 +10,8 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ConfigError
-from ledger.history import packing
-from ledger.history.packing import FOLD_AT
+from ledger.history.folds import packing
+from ledger.history.folds.packing import FOLD_AT
 from ledger.records import INLINE_FILES
 from tests.crash.operations import LARGE
 from tests.kit.hubs import hub_git, new_hub, shared

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from ledger import ArtifactVersion, Ledger
-from ledger.blobs.store import FETCH_SIZE
+from ledger.blobs.stores.store import FETCH_SIZE
 from ledger.errors import IntegrityError, OutsideStoreError, StorageError, StoreAccessError
 from ledger.ids import digest_of
 from tests.conftest import check_histories
@@ -186,7 +186,7 @@ def test_it_is_registered_whatever_fails_once(
     ledger: Ledger, bucket: Bucket, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
     """A request that fails once is made again: checksums are those of the objects."""
-    monkeypatch.setattr("ledger.blobs.retrying._FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("ledger.blobs.stores.retrying._FIRST_PAUSE", 0.0)
     for number in range(5):
         opened = Ledger.open(ledger.path)
         assert bucket.url == opened.store.url

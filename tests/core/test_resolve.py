@@ -16,7 +16,7 @@ from ledger.errors import (
     RunNotFoundError,
     VersionNotFoundError,
 )
-from ledger.history.layout import shard_of
+from ledger.history.tree.layout import shard_of
 from ledger.lookup.resolving import nearest
 from tests.kit.hubs import push_by_hand
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ledger import Ledger
-from ledger.history.bells import Bell
-from ledger.history.waiting import Queue
+from ledger.history.writing.bells import Bell
+from ledger.history.writing.waiting import Queue
 from tests.crash.survival import in_a_fork
 
 NOBODY = 65534

@@ -20,7 +20,7 @@ from ledger.errors import (
     StorageError,
     UnsupportedFormatError,
 )
-from ledger.history.git_program import REACH
+from ledger.history.sharing.git_program import REACH
 from ledger.lookup import write_remote
 from tests.conftest import check_histories
 from tests.kit.disks import disk_at, remount

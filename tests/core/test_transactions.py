@@ -24,7 +24,7 @@ from ledger.errors import (
     VersionNotFoundError,
 )
 from ledger.history import History
-from ledger.history.turns import Turns
+from ledger.history.writing.turns import Turns
 from ledger.materializers import BaseMaterializer
 from tests.crash.operations import LARGE
 from tests.crash.survival import in_a_fork

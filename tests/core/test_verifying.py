@@ -15,8 +15,8 @@ import pytest
 
 from ledger import Ledger
 from ledger.blobs import LocalStore
-from ledger.blobs.layout import table_key
-from ledger.blobs.tables import load_table, put_runs
+from ledger.blobs.chunks.tables import load_table, put_runs
+from ledger.blobs.stores.layout import table_key
 from ledger.core.findings import Findings
 from ledger.core.version_checking import VersionCheck
 from ledger.core.workspace import Workspace

@@ -15,8 +15,9 @@ from typing import Annotated, Any, NamedTuple
 from ledger import Ledger, pipeline, step
 from ledger.cli.program import run
 from ledger.errors import LedgerError
-from ledger.history import packing, repacking, staging
-from ledger.history.packing import FOLD_AT
+from ledger.history.folds import packing, staging
+from ledger.history.folds.packing import FOLD_AT
+from ledger.history.upkeep import repacking
 from ledger.maintenance import execute_gc, execute_packing, plan_gc, plan_packing
 from tests.kit.ledgers import waste
 from tests.kit.sparse import make_mostly_dead

@@ -7,7 +7,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.history import History
-from ledger.history.refs import BRANCH
+from ledger.history.git.refs import BRANCH
 from tests.conftest import check_histories
 from tests.kit.histories import new_history
 from tests.kit.hubs import copy_with_hub, make_two_versions, new_hub

@@ -14,8 +14,8 @@ import pytest
 
 from ledger.errors import IntegrityError
 from ledger.history import History
-from ledger.history.branch import read_branch
-from ledger.history.refs import merged_ref, offered_ref, write_ref
+from ledger.history.git.branch import read_branch
+from ledger.history.git.refs import merged_ref, offered_ref, write_ref
 from ledger.history.upkeep import (
     all_commits,
     check_commit,

@@ -15,7 +15,7 @@ import pytest
 
 from ledger.errors import IntegrityError, LockTimeoutError, StorageError
 from ledger.history import History
-from ledger.history.branch import (
+from ledger.history.git.branch import (
     LIVE_LOCK_SECONDS,
     branch_held,
     clear_dead_lock,
@@ -25,7 +25,7 @@ from ledger.history.branch import (
     once_published,
     read_branch,
 )
-from ledger.history.refs import BRANCH
+from ledger.history.git.refs import BRANCH
 from ledger.ids import CommitId
 from tests.crash.survival import in_a_fork
 from tests.kit.histories import ROOT, again, draft, git, new_history, publish, versions_of

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ledger.history import UNPLACED, Claim, EventDraft, History, VersionDraft, claim_changes
-from ledger.history.layout import MANIFEST
+from ledger.history.tree.layout import MANIFEST
 from ledger.ids import CommitId, VersionId
 from ledger.records import TagsEvent, check_name, encode
 from tests.kit.histories import AUTHOR, NOW, draft, git, new_history

@@ -4,9 +4,9 @@ import pytest
 
 from ledger.errors import IntegrityError, VersionExistsError
 from ledger.history import History
-from ledger.history.commits import Chain
-from ledger.history.drafts import Publication
-from ledger.history.kinds import COMMIT
+from ledger.history.git.kinds import COMMIT
+from ledger.history.tree.drafts import Publication
+from ledger.history.writing.commits import Chain
 from tests.kit.histories import AUTHOR, NOW, draft, publish
 
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.history import deltas
-from ledger.history.deltas import apply_delta, encode_delta
-from ledger.history.entries import encode_delta_entry, encode_entry
-from ledger.history.forms import Entry, ObjectId, encode_tree
-from ledger.history.packfile import seal_pack
+from ledger.history.git import deltas
+from ledger.history.git.deltas import apply_delta, encode_delta
+from ledger.history.git.entries import encode_delta_entry, encode_entry
+from ledger.history.git.forms import Entry, ObjectId, encode_tree
+from ledger.history.git.packfile import seal_pack
 
 LINES = st.lists(st.sampled_from([b"a\n", b"bb\n", b"a line that is long enough\n", b"another line of words\n", b"\n"]))
 TEXTS = LINES.map(b"".join) | st.binary(max_size=60)

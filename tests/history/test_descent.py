@@ -10,7 +10,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import IntegrityError, RemoteError
-from ledger.history.ancestry import commits_between, common_commit, is_ancestor
+from ledger.history.sharing.ancestry import commits_between, common_commit, is_ancestor
 from ledger.ids import CommitId
 from tests.kit.hubs import hub_git, new_hub, push_by_hand
 from tests.kit.ledgers import git

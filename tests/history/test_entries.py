@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.history import History, entries
-from ledger.history.deltas import MOST_BYTES, encode_delta
-from ledger.history.entries import (
+from ledger.history import History
+from ledger.history.git import entries
+from ledger.history.git.deltas import MOST_BYTES, encode_delta
+from ledger.history.git.entries import (
     LONGEST_CHAIN,
     MOST_STORED,
     NAME_DELTA,
@@ -25,9 +26,9 @@ from ledger.history.entries import (
     read_head,
     read_object,
 )
-from ledger.history.forms import object_id
-from ledger.history.kinds import BLOB
-from ledger.history.packfile import PackFile, encode_index, seal_pack
+from ledger.history.git.forms import object_id
+from ledger.history.git.kinds import BLOB
+from ledger.history.git.packfile import PackFile, encode_index, seal_pack
 from tests.kit.histories import git
 
 BASE = b"a base that is long enough to be copied from"

@@ -15,18 +15,19 @@ import pytest
 
 from ledger.disk import LockFile, durability
 from ledger.enums import Durability
-from ledger.history import FOLD_LOCK, History, folding, new_pack, old_packs, pack_writing, packing, staging
-from ledger.history.entries import is_stored, read_head
-from ledger.history.folding import LONGEST_OWN_CHAIN
-from ledger.history.forms import ObjectId, object_id
-from ledger.history.kinds import BLOB
-from ledger.history.name_filter import NameFilter
-from ledger.history.objects import Objects
-from ledger.history.old_packs import Entries, OldPack
-from ledger.history.pack_writing import pack_loose_objects, release_pack, write_pack
-from ledger.history.packfile import TRAILER, PackFile
-from ledger.history.packing import AT_ONCE, FOLD_AT, next_fold
-from ledger.history.relatives import families_of
+from ledger.history import FOLD_LOCK, History
+from ledger.history.folds import folding, new_pack, old_packs, pack_writing, packing, staging
+from ledger.history.folds.folding import LONGEST_OWN_CHAIN
+from ledger.history.folds.name_filter import NameFilter
+from ledger.history.folds.old_packs import Entries, OldPack
+from ledger.history.folds.pack_writing import pack_loose_objects, release_pack, write_pack
+from ledger.history.folds.packing import AT_ONCE, FOLD_AT, next_fold
+from ledger.history.folds.relatives import families_of
+from ledger.history.git.entries import is_stored, read_head
+from ledger.history.git.forms import ObjectId, object_id
+from ledger.history.git.kinds import BLOB
+from ledger.history.git.objects import Objects
+from ledger.history.git.packfile import TRAILER, PackFile
 from ledger.records import check_name
 from tests.conftest import check_histories
 from tests.kit import histories

@@ -10,7 +10,7 @@ import pytest
 from ledger.disk import LockFile
 from ledger.errors import DiskFullError, LockTimeoutError
 from ledger.history import History
-from ledger.history.refs import BRANCH
+from ledger.history.git.refs import BRANCH
 from ledger.records import check_name
 from tests.conftest import check_histories
 from tests.kit.histories import (

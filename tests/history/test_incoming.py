@@ -25,7 +25,7 @@ from ledger.errors import (
     StorageError,
     UnsupportedFormatError,
 )
-from ledger.history.layout import Claim
+from ledger.history.tree.layout import Claim
 from ledger.ids import VersionId, new_uuid
 from ledger.lookup import write_remote
 from ledger.maintenance import execute_repair, find_source, plan_repair

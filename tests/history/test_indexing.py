@@ -13,14 +13,14 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import IntegrityError, StorageError
-from ledger.history import packs
-from ledger.history.entries import NAME_DELTA, encode_delta_entry, encode_entry, encode_head
-from ledger.history.forms import ObjectId
-from ledger.history.indexing import can_be_indexed, restore_indexes
-from ledger.history.kinds import BLOB, RawObject
-from ledger.history.objects import Objects
-from ledger.history.packfile import seal_pack
-from ledger.history.soundness import check_index
+from ledger.history.git import packs
+from ledger.history.git.entries import NAME_DELTA, encode_delta_entry, encode_entry, encode_head
+from ledger.history.git.forms import ObjectId
+from ledger.history.git.indexing import can_be_indexed, restore_indexes
+from ledger.history.git.kinds import BLOB, RawObject
+from ledger.history.git.objects import Objects
+from ledger.history.git.packfile import seal_pack
+from ledger.history.git.soundness import check_index
 from tests.kit.descriptors import open_descriptors
 from tests.kit.git import run_git
 

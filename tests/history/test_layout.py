@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import FormatError
-from ledger.history import layout
-from ledger.history.layout import Claim
+from ledger.history.tree import layout
+from ledger.history.tree.layout import Claim
 from ledger.ids import VersionId
 from ledger.records import Name, VersionString
 

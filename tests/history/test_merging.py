@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import IntegrityError, NameCollisionError
-from ledger.history.layout import MANIFEST, Claim
+from ledger.history.tree.layout import MANIFEST, Claim
 from ledger.ids import VersionId, new_uuid
 from ledger.records import RenumberedEvent, check_name, decode_event, number_of
 from ledger.records.names import VersionString

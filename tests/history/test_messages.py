@@ -3,7 +3,7 @@
 import pytest
 
 from ledger.history import Claim, Draft, EventDraft, RecordDraft
-from ledger.history.messages import message_for
+from ledger.history.writing.messages import message_for
 from ledger.ids import VersionId
 from ledger.records import Name, VersionString
 from tests.kit.histories import draft, tag

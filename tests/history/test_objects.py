@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import IntegrityError, LedgerError, StorageError
-from ledger.history import History, layout
-from ledger.history.forms import (
+from ledger.history import History
+from ledger.history.folds.packing import FOLD_AT
+from ledger.history.git.forms import (
     Entry,
     ObjectId,
     change_tree,
@@ -29,9 +30,9 @@ from ledger.history.forms import (
     names_in_tree,
     object_id,
 )
-from ledger.history.kinds import BLOB, COMMIT, TREE
-from ledger.history.objects import Objects
-from ledger.history.packing import FOLD_AT
+from ledger.history.git.kinds import BLOB, COMMIT, TREE
+from ledger.history.git.objects import Objects
+from ledger.history.tree import layout
 from ledger.ids import CommitId
 from ledger.records import check_name
 from tests.kit.histories import again, draft, git, new_history, packs_of, publish, versions_of

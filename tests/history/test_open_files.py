@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from ledger.disk import durability
 from ledger.enums import Durability
-from ledger.history import History, open_files
-from ledger.history.open_files import MOST_OPEN, FileBytes, OpenFile, OpenLimit
-from ledger.history.packfile import PackFile
+from ledger.history import History
+from ledger.history.git import open_files
+from ledger.history.git.open_files import MOST_OPEN, FileBytes, OpenFile, OpenLimit
+from ledger.history.git.packfile import PackFile
 from tests.kit.descriptors import open_descriptors
 from tests.kit.histories import draft, git, new_history, packs_of, publish, start, unlocked, versions_of
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.history import History
-from ledger.history.entries import PackDamage, encode_entry, read_head
-from ledger.history.forms import ObjectId, object_id
-from ledger.history.packfile import PackFile, count_in_index, encode_index, encode_pack, map_file
+from ledger.history.git.entries import PackDamage, encode_entry, read_head
+from ledger.history.git.forms import ObjectId, object_id
+from ledger.history.git.packfile import PackFile, count_in_index, encode_index, encode_pack, map_file
 from tests.kit.git import git_says
 from tests.kit.histories import draft, git, packs_of, publish
 

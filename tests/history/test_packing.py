@@ -17,19 +17,20 @@ from hypothesis import strategies as st
 
 from ledger.disk import LockFile
 from ledger.errors import IntegrityError, LockTimeoutError, StorageError
-from ledger.history import History, packing, replacing
-from ledger.history.folding import Fold
-from ledger.history.forms import ObjectId, object_id
-from ledger.history.indexing import restore_indexes
-from ledger.history.kinds import BLOB
-from ledger.history.new_pack import NewPack
-from ledger.history.objects import Objects
-from ledger.history.old_packs import open_old_packs
-from ledger.history.pack_writing import release_pack, write_pack
-from ledger.history.packfile import PackFile, count_in_index, encode_index
-from ledger.history.packing import FOLD_AT, TIERS, plan_fold, tidy
-from ledger.history.repacking import execute_packing, plan_packing
-from ledger.history.replacing import fold_at_once, put_in_place
+from ledger.history import History
+from ledger.history.folds import packing, replacing
+from ledger.history.folds.folding import Fold
+from ledger.history.folds.new_pack import NewPack
+from ledger.history.folds.old_packs import open_old_packs
+from ledger.history.folds.pack_writing import release_pack, write_pack
+from ledger.history.folds.packing import FOLD_AT, TIERS, plan_fold, tidy
+from ledger.history.folds.replacing import fold_at_once, put_in_place
+from ledger.history.git.forms import ObjectId, object_id
+from ledger.history.git.indexing import restore_indexes
+from ledger.history.git.kinds import BLOB
+from ledger.history.git.objects import Objects
+from ledger.history.git.packfile import PackFile, count_in_index, encode_index
+from ledger.history.upkeep.repacking import execute_packing, plan_packing
 from ledger.records import check_name
 from tests.conftest import check_histories
 from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of
@@ -551,8 +552,8 @@ def test_a_pack_that_is_tried_again_is_kept_all_the_time(
             packs.append(write_pack(objects, contents))
             return packs[-1]
 
-        monkeypatch.setattr("ledger.history.publishing.move_branch", refuse)
-        monkeypatch.setattr("ledger.history.publishing.write_pack", write)
+        monkeypatch.setattr("ledger.history.writing.publishing.move_branch", refuse)
+        monkeypatch.setattr("ledger.history.writing.publishing.write_pack", write)
         publish(history, draft("iris"))
     assert packs[0] == packs[1]
     assert ["1"] == versions_of(again(history))

@@ -13,11 +13,11 @@ from ledger.errors import (
     VersionNotFoundError,
 )
 from ledger.history import Claim, History, RecordDraft
-from ledger.history.layout import TreePath
-from ledger.history.objects import Objects
-from ledger.history.placing import allocate, claims_of, place_all
-from ledger.history.snapshot import Snapshot
-from ledger.history.trees import GrowingTree
+from ledger.history.git.objects import Objects
+from ledger.history.tree.layout import TreePath
+from ledger.history.tree.placing import allocate, claims_of, place_all
+from ledger.history.tree.snapshot import Snapshot
+from ledger.history.tree.trees import GrowingTree
 from ledger.ids import VersionId
 from ledger.records import MAX_NUMBER, Name, VersionString, check_version, encode
 from tests.kit.histories import AUTHOR, NOW, draft, publish, tag, versions_of

@@ -10,9 +10,9 @@ import pytest
 from ledger.disk import make_directory, walk
 from ledger.errors import IntegrityError, StorageError
 from ledger.history import History
-from ledger.history.branch import read_branch
-from ledger.history.refs import BRANCH, brought_ref, known_ref, read_ref, write_ref
-from ledger.history.tips import accepted_tips, read_tips
+from ledger.history.git.branch import read_branch
+from ledger.history.git.refs import BRANCH, brought_ref, known_ref, read_ref, write_ref
+from ledger.history.git.tips import accepted_tips, read_tips
 from ledger.ids import CommitId
 from tests.kit.histories import git, publish
 
@@ -30,7 +30,7 @@ def test_a_ref_is_written_while_git_takes_its_empty_folder_away(bare: Path, monk
         if left >= 0:
             folder.rmdir()
 
-    monkeypatch.setattr("ledger.history.refs.make_directory", take_away)
+    monkeypatch.setattr("ledger.history.git.refs.make_directory", take_away)
     write_ref(bare, known_ref("origin"), B)
     assert (B, ["refs"]) == (read_ref(bare, known_ref("origin")), os.listdir(bare))
     left = 1000
@@ -59,7 +59,7 @@ def test_a_ref_that_git_packs_meanwhile_is_not_missed(history: History, monkeypa
         git(history, "pack-refs", "--all", "--prune")
         return walk(folder)
 
-    monkeypatch.setattr("ledger.history.tips.walk", pack_first)
+    monkeypatch.setattr("ledger.history.git.tips.walk", pack_first)
     assert expected == accepted_tips(history.git_dir)
     assert {BRANCH, known_ref("origin")} == expected.keys()
 

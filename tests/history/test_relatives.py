@@ -1,6 +1,6 @@
 """Which object each object of a pack is best told by."""
 
-from ledger.history.relatives import Relatives
+from ledger.history.folds.relatives import Relatives
 
 Files = dict[str, "bytes | Files"]
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from ledger.disk import LockFile
 from ledger.errors import ArgumentError, LockTimeoutError
-from ledger.history import History, repacking
-from ledger.history.entries import read_head
-from ledger.history.kinds import BLOB
-from ledger.history.old_packs import MOST_BYTES, open_old_packs
-from ledger.history.repacking import MOST_PACKED, PackSize, group_packs
-from ledger.history.upkeep import execute_packing, plan_packing
+from ledger.history import History
+from ledger.history.folds.old_packs import MOST_BYTES, open_old_packs
+from ledger.history.git.entries import read_head
+from ledger.history.git.kinds import BLOB
+from ledger.history.upkeep import execute_packing, plan_packing, repacking
+from ledger.history.upkeep.repacking import MOST_PACKED, PackSize, group_packs
 from tests.conftest import check_histories
 from tests.history.test_folding import EVENTS, objects_of, saves
 from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of

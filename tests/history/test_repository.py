@@ -17,10 +17,10 @@ from ledger.errors import (
     UnsupportedFormatError,
 )
 from ledger.history import History
-from ledger.history.git_settings import check_settings, write_settings
-from ledger.history.remotes import Remote
-from ledger.history.repository import check_format
-from ledger.history.syncing import plan_sync
+from ledger.history.git.git_settings import check_settings, write_settings
+from ledger.history.git.remotes import Remote
+from ledger.history.git.repository import check_format
+from ledger.history.sharing.syncing import plan_sync
 from ledger.history.upkeep import check_git_file, plan_packing
 from tests.conftest import check_histories
 from tests.kit.histories import AUTHOR, NOW, git, new_history, publish, versions_of

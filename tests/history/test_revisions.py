@@ -10,8 +10,8 @@ import pytest
 
 from ledger.errors import AmbiguousIdError, ArgumentError, ArgumentTypeError, IntegrityError, RevisionNotFoundError
 from ledger.history import History, time_of
-from ledger.history.forms import Commit, ObjectId
-from ledger.history.revisions import leads_to
+from ledger.history.git.forms import Commit, ObjectId
+from ledger.history.git.revisions import leads_to
 from ledger.ids import CommitId
 from tests.kit.histories import NOW, again, draft, git, new_history, packs_of, publish
 

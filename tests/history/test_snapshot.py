@@ -4,9 +4,9 @@ import pytest
 
 from ledger.errors import FormatError, IntegrityError
 from ledger.history import Claim, History, Snapshot
-from ledger.history.layout import MANIFEST, MAX_POSITION, artifact_path
-from ledger.history.objects import Objects
-from ledger.history.trees import GrowingTree
+from ledger.history.git.objects import Objects
+from ledger.history.tree.layout import MANIFEST, MAX_POSITION, artifact_path
+from ledger.history.tree.trees import GrowingTree
 from ledger.history.upkeep import check_artifact, check_place
 from ledger.ids import VersionId, new_uuid
 from ledger.records import VersionString, check_name

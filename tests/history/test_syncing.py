@@ -16,9 +16,9 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentError, FormatError, RemoteError, StorageError
-from ledger.history import RecordDraft, Remote, check_remote, git_program, refuse_secrets, syncing, transport
-from ledger.history.ancestry import commits_between
-from ledger.history.sharing import adopt_plan, plan_sync, push_plan
+from ledger.history import RecordDraft, Remote, check_remote, refuse_secrets
+from ledger.history.sharing import adopt_plan, git_program, plan_sync, push_plan, syncing, transport
+from ledger.history.sharing.ancestry import commits_between
 from ledger.ids import CommitId
 from ledger.wording import without_secrets
 from tests.kit.git import set_hook

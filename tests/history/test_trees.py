@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from ledger.errors import FormatError, IntegrityError
 from ledger.history import History, RecordDraft, Snapshot
-from ledger.history.forms import Entry, ObjectId, differing_entries, encode_tree
-from ledger.history.kinds import TREE
-from ledger.history.objects import Objects
-from ledger.history.trees import CommittedTree, Folders, GrowingTree
+from ledger.history.git.forms import Entry, ObjectId, differing_entries, encode_tree
+from ledger.history.git.kinds import TREE
+from ledger.history.git.objects import Objects
+from ledger.history.tree.trees import CommittedTree, Folders, GrowingTree
 from ledger.ids import CommitId
 from tests.kit.histories import AUTHOR, NOW, draft, git, publish
 

@@ -17,12 +17,13 @@ import pytest
 from ledger.disk import LockFile, durability
 from ledger.enums import Durability
 from ledger.errors import FormatError, LockTimeoutError, NameCollisionError, StorageError, VersionExistsError
-from ledger.history import UNPLACED, EventDraft, History, RecordDraft, bells, turns
-from ledger.history.bells import Bell, take_rope
-from ledger.history.drafts import Publication
-from ledger.history.packing import FOLD_AT
-from ledger.history.refs import BRANCH
-from ledger.history.waiting import Queue, Ticket
+from ledger.history import UNPLACED, EventDraft, History, RecordDraft
+from ledger.history.folds.packing import FOLD_AT
+from ledger.history.git.refs import BRANCH
+from ledger.history.tree.drafts import Publication
+from ledger.history.writing import bells, turns
+from ledger.history.writing.bells import Bell, take_rope
+from ledger.history.writing.waiting import Queue, Ticket
 from ledger.ids import CommitId
 from ledger.records import decode_compact, encode, encode_compact
 from tests.kit.descriptors import open_descriptors
@@ -257,7 +258,7 @@ def test_a_writer_that_died_is_not_published_for(
 @pytest.fixture
 def nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits only wakes by its bell, or at the end of its patience."""
-    monkeypatch.setattr("ledger.history.turns._LONGEST_LOOK", 60)
+    monkeypatch.setattr("ledger.history.writing.turns._LONGEST_LOOK", 60)
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -3,10 +3,10 @@
 import itertools
 from dataclasses import dataclass, field
 
-from ledger.history.layout import MANIFEST, Claim, TreePath
-from ledger.history.merging import Merged, merge_trees
-from ledger.history.placing import allocate
-from ledger.history.snapshot import Snapshot
+from ledger.history.sharing.merging import Merged, merge_trees
+from ledger.history.tree.layout import MANIFEST, Claim, TreePath
+from ledger.history.tree.placing import allocate
+from ledger.history.tree.snapshot import Snapshot
 from ledger.ids import Digest, EventId, VersionId, new_uuid
 from ledger.records import Content, Manifest, TagsEvent, VersionString, check_name, content_digest, encode
 

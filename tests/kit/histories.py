@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledger.history import UNPLACED, Claim, EventDraft, History, VersionDraft
-from ledger.history.drafts import Publication
-from ledger.history.publishing import Decision, Published, Publisher
+from ledger.history.tree.drafts import Publication
+from ledger.history.writing.publishing import Decision, Published, Publisher
 from ledger.ids import VersionId, new_uuid
 from ledger.records import VersionString, check_name, check_version, encode
 from tests.kit.git import git_says

@@ -2,8 +2,8 @@
 
 from ledger import Ledger
 from ledger.blobs import needs_of
-from ledger.blobs.packs import PackBuilder, load_index
-from ledger.blobs.tables import put_runs
+from ledger.blobs.chunks.packs import PackBuilder, load_index
+from ledger.blobs.chunks.tables import put_runs
 from ledger.ids import digest_of
 from tests.kit.contents import noise
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import Store
-from ledger.blobs.spooled import put_file
-from ledger.blobs.store import PrunableStore, get_into, size_of
+from ledger.blobs.stores.spooled import put_file
+from ledger.blobs.stores.store import PrunableStore, get_into, size_of
 from tests.kit.contents import noise
 
 KEY = "chunks/ab/" + "c" * 62

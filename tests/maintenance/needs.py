@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from ledger import Ledger
-from ledger.history.layout import pointer_page
-from ledger.history.objects import Objects
-from ledger.history.packfile import PackFile
+from ledger.history.git.objects import Objects
+from ledger.history.git.packfile import PackFile
+from ledger.history.tree.layout import pointer_page
 from tests.kit.ledgers import store_of
 from tests.maintenance.varied import every_version, str_of
 

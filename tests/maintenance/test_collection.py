@@ -14,11 +14,11 @@ import pytest
 
 from ledger import Ledger
 from ledger.blobs import ContentReader, LocalStore
-from ledger.blobs.codec import encode_frame, frame_size, open_frame
-from ledger.blobs.layout import table_key
-from ledger.blobs.sought import Sought
+from ledger.blobs.chunks.codec import encode_frame, frame_size, open_frame
+from ledger.blobs.stores.layout import table_key
+from ledger.blobs.stores.sought import Sought
 from ledger.errors import ArgumentError, IntegrityError, ReadOnlyError, StorageError, StoreMismatchError
-from ledger.history.waiting import Ticket
+from ledger.history.writing.waiting import Ticket
 from ledger.ids import Digest
 from ledger.maintenance import execute_gc, plan_gc
 from ledger.records import decode_compact, encode_compact

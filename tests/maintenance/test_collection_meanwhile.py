@@ -12,8 +12,8 @@ import pytest
 
 from ledger import Ledger
 from ledger.blobs import LocalStore, hold
-from ledger.blobs.layout import pack_key, table_key
-from ledger.blobs.tables import load_table, put_runs
+from ledger.blobs.chunks.tables import load_table, put_runs
+from ledger.blobs.stores.layout import pack_key, table_key
 from ledger.errors import IntegrityError, LockTimeoutError, StoreMismatchError
 from ledger.history import History
 from ledger.maintenance import GcPlan, execute_gc, plan_gc

@@ -11,7 +11,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import StorageError
-from ledger.history import mending
+from ledger.history.upkeep import mending
 from ledger.maintenance import QUARANTINE
 from tests.kit.ledgers import damage, damage_every_pack, files_below, git, objects_of, values_of
 from tests.kit.maintaining import repair

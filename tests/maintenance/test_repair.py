@@ -15,9 +15,9 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import RemoteError, StorageError
-from ledger.history.forms import object_id
-from ledger.history.kinds import BLOB
-from ledger.history.waiting import Ticket
+from ledger.history.git.forms import object_id
+from ledger.history.git.kinds import BLOB
+from ledger.history.writing.waiting import Ticket
 from ledger.lookup import write_remote
 from ledger.maintenance import execute_repair, find_source, plan_repair
 from tests.kit.git import unpack

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.blobs.layout import table_key
-from ledger.blobs.tables import load_table, put_runs
+from ledger.blobs.chunks.tables import load_table, put_runs
+from ledger.blobs.stores.layout import table_key
 from ledger.errors import (
     ArgumentError,
     IntegrityError,
@@ -208,7 +208,7 @@ def test_a_source_that_fails_meanwhile_is_not_called_empty(
     kept: Ledger, bucket: Bucket, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, fault: Fault, kind: type[LedgerError]
 ) -> None:
     """What a bucket did not answer is its own error, and not said to be lost; asked later, it mends."""
-    monkeypatch.setattr("ledger.blobs.retrying._FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("ledger.blobs.stores.retrying._FIRST_PAUSE", 0.0)
     for key, data in files_below(store_of(kept)).items():
         bucket.plant(key, data)
     objects_of(kept, "packs")[-1].unlink()

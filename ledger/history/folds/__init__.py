@@ -1,0 +1,1 @@
+"""How packs are written, and how many small ones become few."""

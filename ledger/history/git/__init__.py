@@ -1,0 +1,1 @@
+"""What Git keeps: objects in packs and loose files, refs, remotes and settings. Knows nothing of records."""
