@@ -14,7 +14,7 @@ import pytest
 
 from ledger.disk import folder_beside, make_directory, names_in, remove_folder, temporary_folder
 from ledger.errors import StorageError
-from tests.crash.survival import in_a_fork
+from tests.kit.forking import in_a_fork
 
 
 def test_a_folder_that_cannot_be_closed_hides_no_other_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

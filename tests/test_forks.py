@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 from ledger.forks import UNFORKED, ThreadLock, cached_property
-from tests.crash.survival import in_a_fork
+from tests.kit.forking import in_a_fork
 
 
 def test_a_lock_of_another_thread_is_free_in_a_fork() -> None:

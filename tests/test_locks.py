@@ -26,7 +26,7 @@ from ledger.disk import (
 )
 from ledger.disk.own_files import OwnFile
 from ledger.errors import LockTimeoutError, StorageError
-from tests.crash.survival import in_a_fork
+from tests.kit.forking import in_a_fork
 from tests.kit.histories import start
 
 HOLD = """

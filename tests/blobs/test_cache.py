@@ -23,10 +23,10 @@ from ledger.blobs.stores.fsspec_store import FsspecStore
 from ledger.blobs.stores.store import PrunableStore
 from ledger.errors import IntegrityError, StorageError
 from ledger.ids import digest_of, new_uuid
-from tests.crash.survival import in_a_fork
 from tests.kit.contents import load, noise, save
 from tests.kit.descriptors import open_descriptors
 from tests.kit.disks import disk_at, remount
+from tests.kit.forking import in_a_fork
 from tests.kit.stores import KEY, CountingStore, StoreContract, objects
 
 MIB = 1 << 20

@@ -11,7 +11,7 @@ import pytest
 from ledger import Ledger
 from ledger.history.writing.bells import Bell
 from ledger.history.writing.waiting import Queue
-from tests.crash.survival import in_a_fork
+from tests.kit.forking import in_a_fork
 
 NOBODY = 65534
 

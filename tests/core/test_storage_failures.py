@@ -17,8 +17,8 @@ from ledger import Ledger
 from ledger.errors import ConfigError, DiskFullError, LockTimeoutError, ReadOnlyError, StorageError
 from ledger.materializers import BaseMaterializer
 from tests.conftest import check_histories
-from tests.crash.survival import in_a_fork
 from tests.kit.disks import disk_at, remount
+from tests.kit.forking import in_a_fork
 from tests.kit.hubs import new_hub, shared
 from tests.kit.ledgers import files_below, git, state_of, store_of
 

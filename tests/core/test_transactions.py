@@ -27,7 +27,7 @@ from ledger.history import History
 from ledger.history.writing.turns import Turns
 from ledger.materializers import BaseMaterializer
 from tests.crash.operations import LARGE
-from tests.crash.survival import in_a_fork
+from tests.kit.forking import in_a_fork
 from tests.kit.ledgers import git, state_of, store_of
 
 

@@ -4,26 +4,22 @@ The judge looks from a process of its own, so that nothing it opens or remembers
 a disk can be unmounted afterwards, and it sees only what is on the disk.
 """
 
-import os
-import pickle
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 from ledger import Ledger
 from tests.conftest import check_histories
 from tests.crash.operations import OPERATIONS, Shown, begin, shown_by, states_of
 from tests.crash.others import save_another
 from tests.crash.worker import ACKNOWLEDGED, work
+from tests.kit.forking import in_a_fork
 from tests.kit.git import run_git
 
 PROMPT_SECONDS = 8.0
 """How long the first save after a crash may take on a busy machine; waiting for a lock file to grow old takes 10 s."""
-
-
-Result = TypeVar("Result")
 
 
 class Verdict(NamedTuple):
@@ -84,27 +80,6 @@ def judge(ledger_dir: Path, template: Template, *, acknowledged: int) -> Verdict
     # Each run that returned has led through its share of the states.
     least = acknowledged * (len(template.states) - 1) // template.runs
     return in_a_fork(lambda: _judge(ledger_dir, template, template.states[least:]))
-
-
-def in_a_fork(act: Callable[[], Result]) -> Result:
-    """What ``act`` returns in a fork of this process; raises what it raises."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            answer: tuple[bool, object] = (True, act())
-        except BaseException as error:  # noqa: BLE001  # raised by the parent
-            answer = (False, f"{type(error).__name__}: {error}")
-        with open(writing, "wb") as pipe:
-            pickle.dump(answer, pipe)
-        os._exit(0)  # a fork never goes on as its parent
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        done, result = pickle.load(pipe)
-    os.waitpid(child, 0)
-    if not done:
-        raise AssertionError(result)
-    return cast("Result", result)
 
 
 def _judge(ledger_dir: Path, template: Template, allowed: Sequence[Shown]) -> Verdict:

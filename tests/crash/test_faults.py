@@ -13,7 +13,7 @@ from tests.crash import tracing
 from tests.crash.conftest import CrashProgram
 from tests.crash.faults import FAILING, Fault, main
 from tests.crash.operations import LARGE
-from tests.crash.survival import in_a_fork
+from tests.kit.forking import in_a_fork
 
 SLICE = {"fold": 1381, "gc": 3989, "save": 193}
 

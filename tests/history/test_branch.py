@@ -27,7 +27,7 @@ from ledger.history.git.branch import (
 )
 from ledger.history.git.refs import BRANCH
 from ledger.ids import CommitId
-from tests.crash.survival import in_a_fork
+from tests.kit.forking import in_a_fork
 from tests.kit.histories import ROOT, again, draft, git, new_history, publish, versions_of
 
 A, B, C = (CommitId(letter * 40) for letter in "abc")

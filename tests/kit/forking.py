@@ -1,8 +1,13 @@
 """Processes beside a test that start at once: forks of its own."""
 
+import os
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkProcess
+from typing import TypeVar, cast
+
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -24,3 +29,24 @@ def ended(started: list[ForkProcess]) -> list[int | None]:
     for fork in started:
         fork.join()
     return [fork.exitcode for fork in started]
+
+
+def in_a_fork(act: Callable[[], Result]) -> Result:
+    """What ``act`` returns in a fork of this process; raises what it raises."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            answer: tuple[bool, object] = (True, act())
+        except BaseException as error:  # noqa: BLE001  # raised by the parent
+            answer = (False, f"{type(error).__name__}: {error}")
+        with open(writing, "wb") as pipe:
+            pickle.dump(answer, pipe)
+        os._exit(0)  # a fork never goes on as its parent
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        done, result = pickle.load(pipe)
+    os.waitpid(child, 0)
+    if not done:
+        raise AssertionError(result)
+    return cast("Result", result)
