@@ -13,7 +13,6 @@ The only package that knows dulwich and Git's files. Knows nothing of stores, va
 from ledger.history.changes import ClaimChange, claim_changes
 from ledger.history.git.branch import once_published
 from ledger.history.git.forms import Commit
-from ledger.history.git.git_settings import HONEST_SETTINGS, HONEST_VARIABLES, check_settings
 from ledger.history.git.refs import BRANCH
 from ledger.history.git.remotes import (
     Remote,
@@ -25,6 +24,7 @@ from ledger.history.git.remotes import (
 )
 from ledger.history.git.repository import LOCK, REPOSITORY
 from ledger.history.git.revisions import in_utc, time_of
+from ledger.history.git.settings import HONEST_SETTINGS, HONEST_VARIABLES, check_settings
 from ledger.history.history import History
 from ledger.history.tree.drafts import (
     UNPLACED,

@@ -17,9 +17,9 @@ from ledger.errors import (
     UnsupportedFormatError,
 )
 from ledger.history import History
-from ledger.history.git.git_settings import check_settings, write_settings
 from ledger.history.git.remotes import Remote
 from ledger.history.git.repository import check_format
+from ledger.history.git.settings import check_settings, write_settings
 from ledger.history.sharing.syncing import plan_sync
 from ledger.history.upkeep import check_git_file, plan_packing
 from tests.conftest import check_histories

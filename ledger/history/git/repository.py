@@ -2,7 +2,7 @@
 
 Written by hand, so that nothing of the environment (``GIT_DIR``, templates, a user's
 configuration) decides what a history is; plain Git reads it like any other. What its own configuration may say,
-`git_settings` knows.
+`settings` knows.
 """
 
 import itertools
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ledger.disk import is_folder, links_below, make_directory, mode_of, names_in, storage_errors, write_file
 from ledger.errors import FormatError, IntegrityError, LedgerExistsError, UnsupportedFormatError
-from ledger.history.git.git_settings import write_settings
 from ledger.history.git.refs import BRANCH, refuse_other_refs
+from ledger.history.git.settings import write_settings
 from ledger.records import FORMAT
 from ledger.wording import shown
 

@@ -17,8 +17,8 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from ledger.disk import storage_errors
 from ledger.errors import MissingDependencyError, RemoteError
-from ledger.history.git.git_settings import HONEST_SETTINGS, HONEST_VARIABLES, check_settings
 from ledger.history.git.repository import check_depth
+from ledger.history.git.settings import HONEST_SETTINGS, HONEST_VARIABLES, check_settings
 from ledger.wording import without_secrets
 
 if TYPE_CHECKING:

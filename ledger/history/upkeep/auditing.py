@@ -15,12 +15,12 @@ from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.folds.replacing import MULTI_PACK_INDEX
 from ledger.history.git.entries import PackDamage
 from ledger.history.git.forms import Commit, is_object_id
-from ledger.history.git.git_settings import OTHER_KIND, REQUIRED_SETTINGS, other_kind, read_settings
 from ledger.history.git.objects import Objects
 from ledger.history.git.packfile import PackFile
 from ledger.history.git.refs import PACKED_REFS
 from ledger.history.git.repository import GRAFTS, HEAD, PACKS, SHALLOW
 from ledger.history.git.revisions import commit_behind
+from ledger.history.git.settings import OTHER_KIND, REQUIRED_SETTINGS, other_kind, read_settings
 from ledger.history.git.soundness import (
     GitFault,
     check_folder,

@@ -32,13 +32,13 @@ from ledger.history.folds.pack_writing import release_pack, write_pack
 from ledger.history.folds.replacing import MULTI_PACK_INDEX, remove_multi_pack_index
 from ledger.history.git.entries import PackDamage
 from ledger.history.git.forms import ObjectId, decode_commit, decode_tag, decode_tree
-from ledger.history.git.git_settings import write_settings
 from ledger.history.git.indexing import can_be_indexed, restore_indexes
 from ledger.history.git.kinds import COMMIT, TAG, TREE, RawObject
 from ledger.history.git.objects import Objects
 from ledger.history.git.packfile import PackFile
 from ledger.history.git.refs import BRANCH, PACKED_REFS
 from ledger.history.git.repository import PACKS, SHALLOW, write_head
+from ledger.history.git.settings import write_settings
 from ledger.history.git.soundness import GitFault
 from ledger.history.git.tips import read_tips
 from ledger.history.history import History
