@@ -4,7 +4,7 @@ import io
 import zipfile
 from pathlib import Path
 
-import pandas as pd
+import pyarrow.parquet as pq
 from sklearn.datasets import load_iris
 
 from ledger import save_artifact
@@ -22,7 +22,7 @@ if __name__ == "__main__":
     with zipfile.ZipFile("path/to/save.zip") as archive:
         assert archive.testzip() is None
         tables = [name for name in archive.namelist() if name.endswith(".parquet")]
-        assert pd.read_parquet(io.BytesIO(archive.read(tables[0]))).shape == frame.shape
+        assert pq.read_metadata(io.BytesIO(archive.read(tables[0]))).num_rows == len(frame)
         print(archive.namelist())
     for path, expected in (("path/to/save.tar", ValueError), ("path/to/save.zip", FileExistsError)):
         try:

@@ -20,6 +20,7 @@ from ledger.lookup.access import FileReader, PythonType
 from ledger.lookup.comparing import Side, compare
 from ledger.lookup.differences import VersionDiff
 from ledger.lookup.facts import Facts, leaves
+from ledger.lookup.lingering import wait_at_exit
 from ledger.lookup.notebook import as_fields
 from ledger.lookup.parts import Part, no_file, part_at
 from ledger.lookup.visualized import Visualized
@@ -198,6 +199,7 @@ class ArtifactVersion:
         `PathNotFoundError` (a ``FileNotFoundError``) for a path that the version does not have.
         """
         self._part(path, folders=False)
+        wait_at_exit()
         return self._reader.open(path)
 
     def download_files(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # api

@@ -8,6 +8,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import LedgerNotFoundError
+from tests.kit.scripts import ScriptServer
 
 np = pytest.importorskip("numpy")
 pandas = pytest.importorskip("pandas")
@@ -118,3 +119,23 @@ def test_dask_reads_partitions() -> None:
     parts = frames.read_parquet("ledger://team/parts@1/parts/*.parquet")
     assert (3, 3 * ROWS) == (parts.npartitions, len(parts))
     assert ROWS == len(frames.read_csv("ledger://team/parts@1/parts/all.csv"))
+
+
+LETTING_GO = """
+import threading, time
+import pyarrow
+from ledger import Ledger
+
+def let_go():
+    time.sleep(0.01)
+    print("let go", flush=True)
+
+Ledger.open(".ledger").get("iris").open("data.parquet")
+threading.Thread(target=let_go, daemon=True).start()
+"""
+
+
+def test_a_program_that_ends_waits_for_the_threads_of_arrow(workdir: Path, scripts: ScriptServer) -> None:
+    """They drop what a table was read from a moment later, and after the interpreter's end that aborts the process."""
+    (workdir / "program.py").write_text(LETTING_GO)
+    assert "let go\n" == scripts.run(workdir / "program.py")
