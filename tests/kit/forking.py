@@ -4,6 +4,7 @@ import os
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import get_context
 from multiprocessing.context import ForkProcess
 from typing import TypeVar, cast
 
@@ -12,8 +13,17 @@ Result = TypeVar("Result")
 
 @contextmanager
 def forks(count: int, act: Callable[..., object], *arguments: object) -> Iterator[list[ForkProcess]]:
-    """So many forks that do the same, each with its number before the arguments, and do not outlive the block."""
-    started = [ForkProcess(target=act, args=(number, *arguments)) for number in range(count)]
+    """So many forks that do the same, each with its number before the arguments, and do not outlive the block.
+
+    They begin at the same moment: to make one takes as long as some of them need for all that they do.
+    """
+    together = get_context("fork").Barrier(count)
+
+    def begin(number: int) -> None:
+        together.wait(60)
+        act(number, *arguments)
+
+    started = [ForkProcess(target=begin, args=(number,)) for number in range(count)]
     for fork in started:
         fork.start()
     try:
