@@ -20,7 +20,7 @@ def main() -> None:
 
     loaded = load_artifact("readings")
     assert loaded.equals(corrected)
-    assert loaded.index.name == "hour"
+    assert (loaded.index.name, loaded.index.dtype) == (corrected.index.name, corrected.index.dtype)
     print(f"{version.name}@{version.version}: shape {version.metadata['shape']}, mean {version.metadata['mean']}")
 
     raw = Client().list_artifact_versions(name="readings", tag="raw")[-1]
