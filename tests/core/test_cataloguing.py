@@ -295,7 +295,7 @@ def test_a_version_string_means_one_version(filled: Ledger) -> None:
 
 def damages(data: bytes) -> Iterator[bytes]:
     chance = random.Random(3)
-    for _ in range(10):
+    for _ in range(30):
         at, length = chance.randrange(len(data)), chance.randrange(1, 400)
         yield data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
         yield data[:at]
@@ -304,7 +304,7 @@ def damages(data: bytes) -> Iterator[bytes]:
 
 
 def test_a_damaged_catalog_is_made_again(filled: Ledger) -> None:
-    """After each of 35 damages, in this process and in a new one: right answers, and a sound file."""
+    """After each of 95 damages, in this process and in a new one: right answers, and a sound file."""
     question = {"tag": "x"}
     expected, version = walk(filled, **question), filled.search(limit=1)[0]
     data, tip = catalog_of(filled).read_bytes(), git(filled, "rev-parse", "main")
@@ -551,6 +551,6 @@ def test_a_builder_killed_while_it_writes_is_forgotten(filled: Ledger) -> None:
     added = catalog_of(filled).read_bytes()
     assert added.startswith(data)
     expected = walk(filled, tag="x")
-    for cut in range(len(data), len(added), 17):
+    for cut in range(len(data), len(added), 7):
         catalog_of(filled).write_bytes(added[:cut])
         assert expected == search(Ledger.open(filled.path), tag="x")

@@ -241,5 +241,5 @@ def test_the_error_names_the_ledger_and_not_what_is_made_on_the_way() -> None:
 def test_a_new_process_finds_what_was_saved(workdir: Path) -> None:
     """What one process saved is there for the next."""
     Ledger.init(workdir / ".ledger").save({"a": [1, 2]}, "x")
-    done = run_python("from ledger import load_artifact, save_artifact; print(load_artifact('x'))", workdir)
+    done = run_python("from ledger import load_artifact; print(load_artifact('x'))", workdir)
     assert "{'a': [1, 2]}\n" == done.stdout

@@ -272,7 +272,7 @@ def test_syncs_of_one_ledger_at_once(pair: tuple[Ledger, Ledger]) -> None:
         except LedgerError as error:
             failed.append(error)
 
-    for number in range(2):
+    for number in range(4):
         ada.save(number, "other")
         ada.sync()
         threads = [threading.Thread(target=sync) for _ in range(4)]

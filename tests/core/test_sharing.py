@@ -484,7 +484,7 @@ def test_many_commits_arrive_as_a_pack_with_deltas(pair: tuple[Ledger, Ledger], 
     assert 40 == len(list(snapshot.claims(Name("numbers"))))
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(3))
 def test_three_ledgers_in_any_order(tmp_path: Path, hub: Path, seed: int) -> None:
     """Random saves, tags and syncs, with the hub and with each other: in the end all hold everything, equally."""
     chance = random.Random(seed)

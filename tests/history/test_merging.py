@@ -60,7 +60,7 @@ def records_of(clone: Clone) -> set[tuple[VersionId, str, bytes]]:
     return {(ids[path[:-1]], path[-1], data) for path, data in clone.files.items() if path[:-1] in ids}
 
 
-@settings(max_examples=100)
+@settings(max_examples=150)
 @given(story=STORY, count=st.integers(2, 3))
 def test_clones_with_a_hub_end_in_one_tree(story: list[tuple[str, int, object]], count: int) -> None:
     """Whatever happens in which order: nothing is lost, published claims stay, and all end with equal files."""
@@ -81,7 +81,7 @@ def test_clones_with_a_hub_end_in_one_tree(story: list[tuple[str, int, object]],
     assert records <= records_of(hub)
 
 
-@settings(max_examples=100)
+@settings(max_examples=150)
 @given(story=STORY, last=st.permutations([(0, 1), (1, 2), (2, 0)]))
 def test_clones_that_merge_each_other_end_in_one_tree(
     story: list[tuple[str, int, object]], last: list[tuple[int, int]]

@@ -176,7 +176,7 @@ def small_packs(history: History) -> int:
     return len([size for size in sizes if count_in_index(size) <= TIERS[0]])
 
 
-@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_a_fold_killed_at_any_step_harms_nothing(tmp_path: Path, stride: int) -> None:
     """Before each file operation of a save that folds, a kill leaves everything readable, and the next save works."""
     full = new_history(tmp_path / "full")

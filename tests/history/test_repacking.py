@@ -184,7 +184,7 @@ def test_what_is_to_be_kept_and_what_is_loose(history: History) -> None:
     kept.with_suffix(".keep").unlink()
 
 
-@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
 def test_packing_killed_at_any_step_loses_nothing(tmp_path: Path, stride: int) -> None:
     """Killed before any file operation, every version is there, and the next save and packing just work."""
     full = new_history(tmp_path / "full")
