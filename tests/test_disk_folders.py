@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from ledger.disk import folder_beside, make_directory, names_in, remove_folder, temporary_folder
+from ledger.disk import TemporaryFolder, folder_beside, make_directory, names_in, remove_folder, temporary_folder
 from ledger.errors import StorageError
 from tests.kit.forking import in_a_fork
 
@@ -64,6 +64,21 @@ def test_a_folder_beside_a_place_is_left_to_another_machine_and_needs_no_locks(
         with folder_beside(tmp_path / "target") as first, folder_beside(tmp_path / "target") as second:
             assert sorted([first, second]) == sorted(map(str, tmp_path.iterdir()))
     assert [] == names_in(tmp_path)
+
+
+def test_a_temporary_folder_of_a_killed_program_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes the next one removes it; not one of a living program or another machine, nor where locks fail."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    living = TemporaryFolder()
+    left = in_a_fork(lambda: TemporaryFolder().path)  # it ends at once, as a killed one does
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", Mock(side_effect=OSError(errno.EBADF, "Bad file descriptor")))
+        in_a_fork(lambda: os.rmdir(TemporaryFolder().path))
+        patch.setattr(os, "uname", lambda: SimpleNamespace(nodename="elsewhere"))
+        elsewhere = TemporaryFolder()
+    assert sorted([living.path, left, elsewhere.path]) == sorted(map(str, tmp_path.iterdir()))
+    made = TemporaryFolder()
+    assert sorted([living.path, made.path, elsewhere.path]) == sorted(map(str, tmp_path.iterdir()))
 
 
 def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:

@@ -6,25 +6,29 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ledger.disk import remove_folder, storage_errors, temporary_folder
+from ledger.disk import TemporaryFolder, remove_folder, storage_errors, temporary_folder
 
 
 def fresh_folder() -> Path:
     """A new empty folder on the local disk; it lasts as long as the process, or until the caller removes it."""
     with storage_errors(temporary_folder(), "make a folder in"):
-        return Path(tempfile.mkdtemp(dir=_scratch()))
+        return Path(tempfile.mkdtemp(dir=_scratch().path))
 
 
-_scratches: dict[int, str] = {}
+_scratches: dict[int, TemporaryFolder] = {}
 """The folder of each process: a fork still has the entry of its parent."""
 
 
-def _scratch() -> str:
-    """One folder per process for local files, removed when it ends; another one where somebody has cleaned it away."""
+def _scratch() -> TemporaryFolder:
+    """One folder per process for local files, removed when it ends; another one where somebody has cleaned it away.
+
+    Where it is not removed, as by a process that is killed, and so by the workers of a pool that is terminated, it is
+    by the next one that makes its own.
+    """
     process = os.getpid()
     folder = _scratches.get(process)
-    if folder is None or not os.path.isdir(folder):
-        folder = _scratches[process] = tempfile.mkdtemp(prefix="ledger-")
+    if folder is None or not os.path.isdir(folder.path):
+        folder = _scratches[process] = TemporaryFolder()
         atexit.register(_remove_scratch, folder, process)
         multiprocessing = sys.modules.get("multiprocessing.util")
         if multiprocessing is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
@@ -33,7 +37,7 @@ def _scratch() -> str:
     return folder
 
 
-def _remove_scratch(folder: str, process: int) -> None:
+def _remove_scratch(folder: TemporaryFolder, process: int) -> None:
     # A forked child inherits the registration, not the folder.
     if os.getpid() == process:
-        remove_folder(folder)
+        remove_folder(folder.path)

@@ -6,6 +6,7 @@ rules it keeps (specs/concurrency.md).
 
 from ledger.disk.beside import folder_beside
 from ledger.disk.given import absolute, given_path, given_text, temporary_folder, users_folder, working_directory
+from ledger.disk.held_folders import TemporaryFolder
 from ledger.disk.holds import Hold, alone, hold_file, hold_open_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile, locks_end_here
 from ledger.disk.modes import MODE, is_private
@@ -63,6 +64,7 @@ __all__ = [
     "Hold",
     "LockFile",
     "StagedFile",
+    "TemporaryFolder",
     "absolute",
     "add_to_file",
     "alone",

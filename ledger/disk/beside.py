@@ -1,11 +1,11 @@
 """A folder beside a target, in which the target is made before it is renamed into its place."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
 
+from ledger.disk.held_folders import hold_folder, is_at, open_folder, remove_left
 from ledger.disk.own_files import OwnFile
 from ledger.disk.removing import remove_folder
 from ledger.disk.writing import fresh_name
@@ -31,7 +31,7 @@ def folder_beside(target: str | os.PathLike[str]) -> Iterator[str]:
     try:
         yield path
     finally:
-        if _is_at(path, held):  # else it was renamed, and what has the name now belongs to another
+        if is_at(path, held):  # else it was renamed, and what has the name now belongs to another
             remove_folder(path)
         held.let_go()
 
@@ -40,13 +40,10 @@ def _make_anew(path: str) -> OwnFile | None:
     """Make a folder and hold it, after removing a dead program's; ``None`` where a living one may hold it."""
     for _ in range(2):
         with contextlib.suppress(FileExistsError):
-            return _hold(_make(path), path, is_new=True)
+            return hold_folder(_make(path), path, is_new=True)
         with contextlib.suppress(OSError):
-            left = _hold(_open(path), path, is_new=False)
-            if left is None:
+            if not remove_left(path):
                 break
-            remove_folder(path)
-            left.let_go()
     return None
 
 
@@ -54,34 +51,7 @@ def _make(path: str) -> OwnFile:
     """Make a folder and open it."""
     os.mkdir(path)
     try:
-        return _open(path)
+        return open_folder(path)
     except OSError:
         remove_folder(path)
         raise
-
-
-def _hold(folder: OwnFile, path: str, *, is_new: bool) -> OwnFile | None:
-    """Lock a folder until its holder lets go or dies; ``None``, and the folder closed, where that fails.
-
-    A new folder belongs to its maker also where the file system has no locks.
-    """
-    try:
-        fcntl.flock(folder.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_held = _is_at(path, folder)
-    except OSError as error:
-        is_held = is_new and not isinstance(error, BlockingIOError)
-    if is_held:
-        return folder
-    folder.let_go()
-    return None
-
-
-def _open(path: str) -> OwnFile:
-    return OwnFile(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-
-
-def _is_at(path: str, folder: OwnFile) -> bool:
-    try:
-        return os.path.samestat(os.lstat(path), os.fstat(folder.descriptor))
-    except OSError:
-        return False

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import pytest
 from ledger import Ledger
 from ledger.core.files import ContentPaths, LoadingFiles, SavingFiles
 from ledger.errors import IntegrityError, StorageError
+from tests.kit.forking import in_a_fork
 
 _PROGRAM = """
 import multiprocessing, os, sys
@@ -53,6 +55,15 @@ def test_worker_processes_leave_no_copies(tmp_path: Path) -> None:
     run = [sys.executable, str(program)]
     result = subprocess.run(run, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
     assert ["fork 0 []", "spawn 0 []"] == result.stdout.splitlines()
+
+
+def test_copies_of_a_process_that_was_killed_go_with_the_next(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next process that loads files removes what one had loaded that was killed, as pools kill their workers."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    first, second = in_a_fork(lambda: ledger.load("data")), in_a_fork(lambda: ledger.load("data"))
+    assert (False, True) == (first.exists(), second.exists())
 
 
 def test_a_folder_that_was_cleaned_away_is_made_again(ledger: Ledger) -> None:
