@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 from uuid import UUID
 
+import msgspec
+
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import ArgumentTypeError, FormatError, IntegrityError, PathNotFoundError
 from ledger.forks import cached_property
@@ -91,7 +93,8 @@ class ArtifactVersion:
     @property
     def run_metadata(self) -> Mapping[str, MetadataEntry]:
         """The metadata by key, each entry with when and by whom it was logged."""
-        return copy.deepcopy(dict(self._facts.entries))
+        entries = self._facts.entries.items()
+        return {key: msgspec.structs.replace(entry, value=copy.deepcopy(entry.value)) for key, entry in entries}
 
     @property
     def metadata(self) -> dict[str, Any]:
