@@ -31,7 +31,7 @@ from ledger.core.saving import (
 from ledger.core.workspace import Workspace
 from ledger.disk import durability
 from ledger.enums import ArtifactType, SaveType
-from ledger.errors import ArgumentError, ArgumentTypeError
+from ledger.errors import ArgumentError, ArgumentTypeError, ArtifactNotFoundError
 from ledger.forks import ThreadLock
 from ledger.history import (
     Claim,
@@ -41,6 +41,7 @@ from ledger.history import (
     once_published,
     refuse_taken,
 )
+from ledger.ids import is_uuid
 from ledger.lookup import Artifact, ArtifactVersion, version_text
 from ledger.materializers import BaseMaterializer, SavedValue
 from ledger.meters import task
@@ -168,8 +169,9 @@ class Transaction:
     def log_metadata(self, metadata: Mapping[str, Any], on: Target, version: str | int | None = None) -> None:
         """Log metadata, a dict of plain values, on a version that is published, or was saved in this transaction.
 
-        ``on`` is a name, an id or a handle; without a ``version`` a name means the latest, which may be one of this
-        transaction. Raises `MetadataError`, and what `Ledger.get` raises for a version that does not exist.
+        ``on`` is a name, an id or a handle; without a ``version`` a name means the latest, which is one of this
+        transaction or what was the latest when it began. Raises `MetadataError`, and what `Ledger.get` raises for a
+        version that does not exist.
         """
         values = check_logged(metadata)
         target = self._target(on, version)
@@ -325,7 +327,15 @@ class Transaction:
                 raise ArgumentError(f"{on} {saved}, but version {shown(text)} was given as well")
             return on
         own = self._pending.find(on, version) if isinstance(on, (str, UUID)) else None
-        return own if own is not None else published_claim(self._snapshot, on, version)
+        if own is not None:
+            return own
+        try:
+            return published_claim(self._snapshot, on, version)
+        except ArtifactNotFoundError:
+            # A name means what was there when the transaction began, a handle or an id its version, whenever it came.
+            if isinstance(on, str) and not is_uuid(on.lower()):
+                raise
+            return published_claim(self._workspace.snapshot(), on, version)
 
     def _add_event(self, draft: EventDraft) -> None:
         with self._lock:

@@ -292,6 +292,16 @@ def test_what_is_named_must_be_there(ledger: Ledger) -> None:
             transaction.tag("x", ["t"])
 
 
+def test_a_handle_or_id_means_its_version_whenever_that_was_published(ledger: Ledger) -> None:
+    """Also where somebody published the version after the transaction began."""
+    with ledger.transaction() as transaction:
+        saved = ledger.save(1, "x")
+        transaction.tag(saved, ["handle"])
+        transaction.tag(saved.id, ["id"])
+        transaction.log_metadata({"n": 1}, str(saved.id))
+    assert (("handle", "id"), 1) == (ledger.get("x").tags, ledger.get("x").metadata["n"])
+
+
 def test_data_is_registered_with_the_rest(ledger: Ledger) -> None:
     """Registered data joins a transaction like saved values."""
     folder = store_of(ledger) / "raw"
