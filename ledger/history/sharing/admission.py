@@ -6,7 +6,7 @@
 * positions are dense, version strings unique and found, names distinct.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from ledger.errors import FormatError, LedgerError, StorageError, UnsupportedFormatError
@@ -37,12 +37,12 @@ def check_commits(
     fails here, or an object that is lost or damaged here, refuses nothing: its `StorageError` or `IntegrityError` is
     raised as it is.
     """
+    added: list[layout.TreePath] = []
     for commit in commits_between(history.git_dir, known, tip):
         with _refusing(commit, way_out):
-            _check_commit(history, commit, is_first_allowed=known is None)
+            added += _check_commit(history, commit, is_first_allowed=known is None)
     objects = history.objects
     with _refusing(tip, way_out):
-        added = compare_commits(objects, known, tip).added
         _check_artifacts(CommittedTree(objects, objects.commit(tip).tree), added)
 
 
@@ -77,8 +77,11 @@ def _refusing(commit: CommitId, way_out: Callable[[CommitId], str | None]) -> It
         raise FormatError(f"commit {commit} is refused: {error}", hint=hint, commit=commit) from error
 
 
-def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> None:
-    """Raise unless a commit only adds records where they belong, and, as a merge, has the tree that we would make."""
+def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> tuple[layout.TreePath, ...]:
+    """The files that a commit adds.
+
+    Raises unless it only adds records where they belong, and, as a merge, has the tree that we would make.
+    """
     objects = history.objects
     commit = objects.commit(id)
     if len(commit.parents) > _MOST_PARENTS or (not commit.parents and not is_first_allowed):
@@ -100,9 +103,10 @@ def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> 
         expected = merged.write({})
         if expected != commit.tree:
             raise FormatError(f"its tree is {commit.tree}, merging its parents gives {expected}, as `ledger sync` does")
+    return difference.added
 
 
-def _check_artifacts(tree: CommittedTree, added: tuple[layout.TreePath, ...]) -> None:
+def _check_artifacts(tree: CommittedTree, added: Iterable[layout.TreePath]) -> None:
     """Raise unless the artifacts that new files belong to are whole, as a reader would meet them."""
     touched = dict[Name, set[layout.TreePath]]()
     for path in added:

@@ -13,7 +13,6 @@ the steps loses nothing: the next plan starts from what is there.
 
 import datetime as dt
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache, partial
 from pathlib import Path
 
 import msgspec
@@ -146,7 +145,7 @@ def clone_history(ledger_dir: Path, remote: Remote) -> None:
 
 def gained(history: History, before: CommitId | None, after: CommitId) -> dict[VersionId, Claim]:
     """The claims that one commit has and another lacks, by the ids of their versions."""
-    return _by_id(_added(history, before, after))
+    return _by_id(compare_commits(history.objects, before, after).added)
 
 
 def _plan_for(
@@ -158,17 +157,18 @@ def _plan_for(
     brought: CommitId | None = None,
 ) -> SyncPlan:
     """What either side gains, and what moves, where both are to hold ``tip``."""
-    added = cache(partial(_added, history))
-    before = {claim.id: claim for claim in _claims_in(added(tip, local))}
-    here = _by_id(added(local, tip))
-    unpublished = _by_id(added(theirs, tip))
-    fetched = {id: claim for id, claim in here.items() if id not in before}
+    objects = history.objects
+    here = compare_commits(objects, local, tip)
+    before = {claim.id: claim for claim in _claims_in(here.removed)}
+    after = _by_id(here.added)
+    unpublished = gained(history, theirs, tip)
+    fetched = {id: claim for id, claim in after.items() if id not in before}
     told = unpublished.keys() | fetched.keys()
-    since = _by_id(added(brought, tip)) if brought is not None else {}
+    since = gained(history, brought, tip) if brought is not None else {}
     # Not the differences to the tip: a merge adds records of its own, about the versions that it moves, and in a second
     # round the remote has them.
-    others_here = _others_in(added(theirs, local))
-    others_there = _others_in(added(local, theirs)) if theirs is not None else frozenset()
+    sides = compare_commits(objects, theirs, local)
+    others_here, others_there = _others_in(sides.added), _others_in(sides.removed)
     return SyncPlan(
         remote=remote,
         local=local,
@@ -177,10 +177,10 @@ def _plan_for(
         unpublished=tuple(unpublished.values()),
         passed_by=tuple(claim for claim in since.values() if claim.id not in told),
         fetched=tuple(fetched.values()),
-        moved=tuple((before[claim.id], claim) for claim in here.values() if claim.id in before),
+        moved=tuple((before[claim.id], claim) for claim in after.values() if claim.id in before),
         other_unpublished=others_here - others_there,
         other_fetched=others_there - others_here,
-        own_records=_others_in(added(local, tip)) - others_here - others_there,
+        own_records=_others_in(here.added) - others_here - others_there,
     )
 
 
@@ -250,11 +250,6 @@ def _merge_behind(
         finally:
             release_pack(objects, pack)
     return commit
-
-
-def _added(history: History, before: CommitId | None, after: CommitId) -> tuple[layout.TreePath, ...]:
-    """The paths that one commit has and another lacks."""
-    return compare_commits(history.objects, before, after).added
 
 
 def _by_id(paths: tuple[layout.TreePath, ...]) -> dict[VersionId, Claim]:
