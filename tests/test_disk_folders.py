@@ -81,6 +81,29 @@ def test_a_temporary_folder_of_a_killed_program_goes(tmp_path: Path, monkeypatch
     assert sorted([living.path, made.path, elsewhere.path]) == sorted(map(str, tmp_path.iterdir()))
 
 
+def test_a_temporary_folder_stays_for_whoever_inherits_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork of the killed program that made it, and the program that took that one's place, may still read there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    reading, writing = os.pipe()
+    held: list[TemporaryFolder] = []
+
+    def serve() -> None:
+        os.dup2(reading, 0)
+        os.execvp("cat", ["cat"])  # it lives until nobody can write to it
+
+    def make() -> str:
+        held.append(TemporaryFolder())
+        if not os.fork():
+            serve()
+        return held[0].path
+
+    left = in_a_fork(make)
+    TemporaryFolder()
+    assert os.path.isdir(left)
+    os.close(writing)
+    os.close(reading)
+
+
 def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:
     """Folders that exist are left alone; a file in the way is an error that names the folder."""
     make_directory(tmp_path / "a" / "b" / "c")

@@ -11,10 +11,12 @@ from ledger.disk.removing import remove_folder
 
 
 class TemporaryFolder:
-    """A new folder among the temporary files, held until its process ends or nothing refers to this object.
+    """A new folder among the temporary files, held until nothing refers to this object, or nobody may use it any more.
 
-    Its name begins with that of the machine, since another one that shares the file system may not see the hold. Those
-    that killed programs left on this machine are removed first. Raises plain ``OSError``.
+    That is when the process that made it has ended, and so have those that it forked and the program that took its
+    place (exec): they know what lies there. The name begins with that of the machine, since another one that shares the
+    file system may not see the hold. Those that killed programs left on this machine are removed first. Raises plain
+    ``OSError``.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,12 @@ class TemporaryFolder:
             self.path = tempfile.mkdtemp(prefix=lead, dir=parent)
             held = hold_folder(open_folder(self.path), self.path, is_new=True)
         self._held = held
+        # The same open folder, and with it the lock, for those who inherit it: forks close the other.
+        self._inherited = os.dup(held.descriptor)
+        os.set_inheritable(self._inherited, True)
+
+    def __del__(self) -> None:
+        os.close(self._inherited)
 
 
 def machine_name() -> str:
