@@ -25,6 +25,7 @@ from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.lingering import wait_at_exit
 from ledger.lookup.notebook import as_fields
 from ledger.lookup.parts import Part, no_file, part_at
+from ledger.lookup.resolving import resolve_name
 from ledger.lookup.visualized import Visualized
 from ledger.records import Content, FileEntry, MetadataEntry, Producer, check_switches, number_of, parse_time
 from ledger.wording import human_size, shown_with_type
@@ -364,7 +365,9 @@ class Artifact:
 
 
 def _rebuilt_artifact(latest: Claim, view: "View") -> Artifact:
-    return Artifact(latest, view, view.snapshot())
+    # Looked up anew by its name: what was the latest then need not be it now, and a merge may have moved it.
+    snapshot = view.snapshot()
+    return Artifact(resolve_name(snapshot, latest.name), view, snapshot)
 
 
 def refuse_other_than_version(given: object) -> None:

@@ -354,7 +354,7 @@ def test_a_saved_value_that_holds_a_ledger_stays_loadable(ledger: Ledger) -> Non
 
 
 def test_handles_can_be_pickled(ledger: Ledger, saved: ArtifactVersion) -> None:
-    """Versions and artifacts are what they were when they come back; the ledger they load from is opened anew."""
+    """Versions are what they were when they come back; the ledger they load from is opened anew."""
     versions, artifact = pickle.loads(pickle.dumps((ledger.versions(saved.name), ledger.artifacts()[0])))
     assert ([saved], saved.name) == (versions, artifact.name)
     (version,) = versions
@@ -370,6 +370,14 @@ def test_a_handle_of_the_past_stays_there(ledger: Ledger, saved: ArtifactVersion
     ledger.save(3, saved.name)
     (before, now) = pickle.loads(pickle.dumps((past, ledger.artifact(saved.name))))
     assert (["raw_2023"], ["raw_2023", "1"]) == tuple([each.version for each in it.versions] for it in (before, now))
+
+
+def test_a_pickled_artifact_is_looked_up_anew(ledger: Ledger, saved: ArtifactVersion) -> None:
+    """Its latest version is the last of its versions, also if that was published after it was pickled."""
+    pickled = pickle.dumps(ledger.artifact(saved.name))
+    later = ledger.save(2, saved.name)
+    artifact = pickle.loads(pickled)
+    assert (later, [saved, later]) == (artifact.latest, artifact.versions)
 
 
 def test_another_process_loads_what_it_is_handed(ledger: Ledger, saved: ArtifactVersion, tmp_path: Path) -> None:

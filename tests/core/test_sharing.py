@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import pickle
 import random
 import re
 import shlex
@@ -53,6 +54,17 @@ def test_two_laptops_and_a_hub(pair: tuple[Ledger, Ledger]) -> None:
     assert ("3", ("draft",), 2, True) == (found.version, found.tags, found.metadata["rows"], found.published)
     assert ada.revision == bob.revision
     assert (True, True) == (ada.verify().ok, bob.verify().ok)
+
+
+def test_a_pickled_artifact_outlives_a_merge(pair: tuple[Ledger, Ledger]) -> None:
+    """Its latest version is found where the merge has moved it."""
+    ada, bob = pair
+    bob.save("of bob", "iris")
+    pickled = pickle.dumps(bob.artifact("iris"))
+    ada.save("of ada", "iris")
+    ada.sync()
+    bob.sync()
+    assert "of bob" == pickle.loads(pickled).load()
 
 
 def test_a_custom_version_that_comes_behind_others_is_not_renumbered(pair: tuple[Ledger, Ledger]) -> None:
