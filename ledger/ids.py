@@ -72,6 +72,12 @@ def dashed(digits: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}".rstrip("-")
 
 
+def full_id(text: str) -> str | None:
+    """The UUID that a text spells, in any case and with dashes or without, as records have it; else ``None``."""
+    id = dashed(undashed(text.lower()))
+    return id if is_uuid(id) else None
+
+
 def new_uuid(time_ms: int, *, after: str | None = None) -> str:
     """A new UUIDv7 (RFC 9562) for a time in milliseconds since 1970.
 

@@ -9,7 +9,7 @@ import datetime as dt
 import random
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -46,6 +46,7 @@ names = st.sampled_from(("iris", "iris/model", "Log"))
 words = st.sampled_from((None, None, *WORDS))
 tags = st.sets(st.sampled_from(("x", "y", "ü")), max_size=2)
 metadata = st.dictionaries(st.sampled_from(KEYS), st.integers(0, 3) | st.text(max_size=3), max_size=2)
+spellings = st.sampled_from([lambda version: version, lambda version: version.id, lambda version: version.id.hex])
 values = st.one_of(
     st.integers(),
     st.text(),
@@ -212,13 +213,37 @@ class TwoClonesAndAHub(RuleBasedStateMachine):
         here.model.changes[id][self.seconds] = Change(frozenset(added), frozenset(removed - added), metadata)
         here.check()
 
+    @rule(place=places, name=names, value=values, added=tags, spelled=spellings, syncs=st.booleans())
+    def change_what_came_meanwhile(
+        self,
+        place: int,
+        name: str,
+        value: Any,
+        added: set[str],
+        spelled: Callable[[ArtifactVersion], Any],
+        *,
+        syncs: bool,
+    ) -> None:
+        here = self._turn(place)
+        with here.ledger.transaction() as transaction:
+            saved = here.ledger.save(value, name)
+            here.model.add(name, Saved(str(saved.id), value, None))
+            if syncs:
+                self._sync(here)
+            transaction.tag(spelled(saved), added)
+        here.model.changes[str(saved.id)][self.seconds] = Change(frozenset(added), frozenset(), {})
+        here.check()
+
     @rule(place=places)
     def sync(self, place: int) -> None:
         here = self._turn(place)
+        self._sync(here)
+        here.check()
+
+    def _sync(self, here: Copy) -> None:
         here.ledger.sync()
         self.hub.take_up(here.model)
         here.model = copy.deepcopy(self.hub)
-        here.check()
 
     @rule(place=places)
     def pack(self, place: int) -> None:

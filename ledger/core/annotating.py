@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from ledger.core.pending import Target
+from ledger.core.pending import PendingVersion, Target
 from ledger.core.workspace import Workspace
 from ledger.disk import durability
-from ledger.errors import ArgumentTypeError, InvalidTagError
+from ledger.errors import ArgumentError, ArgumentTypeError, InvalidTagError
 from ledger.history import UNPLACED, Claim, EventDraft, Snapshot
 from ledger.ids import CommitId
 from ledger.lookup import ArtifactVersion, claims_tagged, resolve
@@ -22,12 +22,25 @@ from ledger.wording import shown_with_type
 
 def published_claim(snapshot: Snapshot, on: Target, version: str | int | None) -> Claim:
     """The claim of the version that is meant; raises what look-ups raise."""
+    if isinstance(on, PendingVersion):
+        on = _published(on)
     if isinstance(on, ArtifactVersion):
         now = snapshot.claim_now(on.claim) if version is None else None
         return now or resolve(snapshot, on.id, version)
     if not isinstance(on, (str, UUID)):
         raise ArgumentTypeError(f"a version is named by a str, a UUID or a handle, got {shown_with_type(on)}")
     return resolve(snapshot, on, version)
+
+
+def _published(pending: PendingVersion) -> ArtifactVersion:
+    """The handle of a version that another transaction has saved; raises `ArgumentError` unless it is published."""
+    if pending.published is None:
+        raise ArgumentError(
+            f"a pending version of {pending.name!r} belongs to another transaction, which has not published it",
+            hint="tag it and log on it in its own transaction, or when that has published it",
+            name=pending.name,
+        )
+    return pending.published
 
 
 def metadata_draft(workspace: Workspace, claim: Claim, metadata: dict[str, Any]) -> EventDraft:

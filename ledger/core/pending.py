@@ -13,9 +13,10 @@ import msgspec
 from ledger.core.saving import Request, draft_of
 from ledger.errors import ArgumentError, NameCollisionError, VersionExistsError
 from ledger.history import VersionDraft
-from ledger.ids import VersionId, new_uuid
-from ledger.lookup import ArtifactVersion, split_label
+from ledger.ids import VersionId, full_id, new_uuid
+from ledger.lookup import ArtifactVersion, check_wanted, split_label
 from ledger.records import Manifest, Name
+from ledger.wording import shown
 
 
 class PendingVersion(msgspec.Struct, eq=False):
@@ -85,9 +86,6 @@ class PendingVersions:
     def __len__(self) -> int:
         return len(self._versions)
 
-    def __contains__(self, pending: PendingVersion) -> bool:
-        return self._by_id.get(pending.claim_id) is pending
-
     def add(self, request: Request, manifest: Manifest) -> PendingVersion:
         """Take one more; a manifest over the limit of a record is refused, and what `refuse_twice` refuses."""
         self.refuse_twice(request)
@@ -122,10 +120,16 @@ class PendingVersions:
                 version=request.version,
             )
 
-    def find(self, name_or_id: str | UUID, version: str | int | None) -> PendingVersion | None:
-        """The version of a name or an id; by a name alone its last one, which will be the latest when published."""
-        given, text = split_label(str(name_or_id), version)
-        by_id = self._by_id.get(given.lower())
-        if by_id is None:
-            return self._by_label.get((given, text))
-        return by_id if text in (None, by_id.request.version) else None
+    def find(self, on: str | UUID | PendingVersion, version: str | int | None) -> PendingVersion | None:
+        """The version of a handle, an id or a name; by a name alone its last one, which will be the latest.
+
+        Raises `ArgumentError` if another version is given beside a handle or an id.
+        """
+        wanted, text = split_label(check_wanted(on.id if isinstance(on, PendingVersion) else on), version)
+        found = self._by_id.get(full_id(wanted) or "")
+        if found is None:
+            return self._by_label.get((wanted, text))
+        if text not in (None, found.request.version):
+            saved = f"was saved with version={found.request.version!r}"
+            raise ArgumentError(f"{found} {saved}, but version {shown(text)} was given as well")
+        return found

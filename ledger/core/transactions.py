@@ -41,8 +41,8 @@ from ledger.history import (
     once_published,
     refuse_taken,
 )
-from ledger.ids import is_uuid
-from ledger.lookup import Artifact, ArtifactVersion, version_text
+from ledger.ids import full_id
+from ledger.lookup import Artifact, ArtifactVersion
 from ledger.materializers import BaseMaterializer, SavedValue
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -319,21 +319,14 @@ class Transaction:
     def _target(self, on: Target, version: str | int | None) -> PendingVersion | Claim:
         """The version that is meant: one that this transaction will publish, or the claim of a published one."""
         self._refuse_late()
-        if isinstance(on, PendingVersion):
-            if on not in self._pending:
-                raise ArgumentError(f"a pending version of {on.name!r} belongs to another transaction")
-            if version is not None and (text := version_text(version)) != on.request.version:
-                saved = f"was saved with version={on.request.version!r}"
-                raise ArgumentError(f"{on} {saved}, but version {shown(text)} was given as well")
-            return on
-        own = self._pending.find(on, version) if isinstance(on, (str, UUID)) else None
+        own = self._pending.find(on, version) if isinstance(on, (str, UUID, PendingVersion)) else None
         if own is not None:
             return own
         try:
             return published_claim(self._snapshot, on, version)
         except ArtifactNotFoundError:
             # A name means what was there when the transaction began, a handle or an id its version, whenever it came.
-            if isinstance(on, str) and not is_uuid(on.lower()):
+            if isinstance(on, str) and full_id(on.partition("@")[0]) is None:
                 raise
             return published_claim(self._workspace.snapshot(), on, version)
 

@@ -5,6 +5,8 @@ import pickle
 import shutil
 import sys
 import threading
+from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,12 @@ from ledger.materializers import BaseMaterializer
 from tests.crash.operations import LARGE
 from tests.kit.forking import in_a_fork
 from tests.kit.ledgers import git, state_of, store_of
+
+
+class Named(str, Enum):  # noqa: UP042  # `str()` of a member is not its value
+    """Names of artifacts."""
+
+    IRIS = "iris"
 
 
 def _commits(ledger: Ledger) -> int:
@@ -162,12 +170,23 @@ def test_a_name_means_what_was_saved_under_it_just_here(ledger: Ledger, asked: t
     assert () == ledger.get("t10").tags
 
 
-def test_an_id_in_capitals_means_what_was_saved_just_here(ledger: Ledger) -> None:
-    """As it means a version that is published."""
+@pytest.mark.parametrize("text", ["{id}", "{id.hex}", "{id.hex}@one", "{id}@one"])
+@pytest.mark.parametrize("in_capitals", [False, True])
+def test_an_id_is_known_however_it_is_written(ledger: Ledger, text: str, *, in_capitals: bool) -> None:
+    """That of what was saved just here, and that of what somebody published meanwhile."""
     with ledger.transaction() as transaction:
-        pending = transaction.save(1, "x")
-        transaction.tag(str(pending.id).upper(), ["t"])
-    assert ("t",) == ledger.get("x").tags
+        for saved in (transaction.save(1, "x", "one"), ledger.save(2, "y", "one")):
+            written = text.format(id=saved.id)
+            transaction.tag(written.upper().replace("ONE", "one") if in_capitals else written, ["t"])
+    assert ["x", "y"] == [artifact.name for artifact in ledger.artifacts(tag="t")]
+
+
+def test_a_name_may_be_a_member_of_an_enumeration(ledger: Ledger) -> None:
+    """What was saved under its text just here is found by it, as anywhere else."""
+    with ledger.transaction() as transaction:
+        transaction.save(1, Named.IRIS)
+        transaction.tag(Named.IRIS, ["t"])
+    assert ("t",) == ledger.get("iris").tags
 
 
 def test_a_handle_is_not_taken_for_another_version(ledger: Ledger) -> None:
@@ -179,18 +198,33 @@ def test_a_handle_is_not_taken_for_another_version(ledger: Ledger) -> None:
     with ledger.transaction() as transaction:
         pending = transaction.save(3, "x", "best")
         transaction.tag(pending, ["kept"], "best")
-        with pytest.raises(ArgumentError, match=r"PendingVersion x, .*version='best', but version '2' was given"):
-            transaction.tag(pending, ["t"], 2)
+        for given in (pending, pending.id):
+            with pytest.raises(ArgumentError, match=r"PendingVersion x, .*version='best', but version '2' was given"):
+                transaction.tag(given, ["t"], 2)
     assert [("kept",), (), ("kept",)] == [version.tags for version in ledger.versions("x")]
 
 
 def test_a_pending_version_belongs_to_its_transaction(ledger: Ledger) -> None:
-    """A pending version of another transaction is refused."""
+    """Until it is published, everything else refuses it."""
+    first = ledger.transaction()
+    pending = first.save(1, "x")
+    with ledger.transaction() as second:
+        for tag in (second.tag, ledger.tag, partial(ledger.tag, exclusive=True)):
+            with pytest.raises(ArgumentError, match="'x' belongs to another transaction, which has not published it"):
+                tag(pending, ["t"])
+    first.commit()
+    assert () == ledger.get("x").tags
+
+
+def test_a_pending_version_stands_for_what_it_became(ledger: Ledger) -> None:
+    """Once it is published, it is a handle like others for who tags it or logs on it."""
     with ledger.transaction() as first:
         pending = first.save(1, "x")
-    second = ledger.transaction()
-    with pytest.raises(ArgumentError, match="another transaction"):
-        second.tag(pending, ["t"])
+    with ledger.transaction() as second:
+        second.tag(pending, ["second"])
+    ledger.tag(pending, ["alone"], exclusive=True)
+    ledger.log_metadata({"n": 1}, pending, 1)
+    assert (("alone", "second"), 1) == (ledger.get("x").tags, ledger.get("x").metadata["n"])
 
 
 def test_the_same_version_twice_in_one_transaction_is_refused(ledger: Ledger) -> None:
