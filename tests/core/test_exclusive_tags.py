@@ -7,7 +7,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.core.workspace import Workspace, utc_now
-from ledger.errors import ArgumentTypeError, InvalidTagError, ReadOnlyError, VersionNotFoundError
+from ledger.errors import ArgumentError, InvalidTagError, ReadOnlyError, VersionNotFoundError
 from ledger.lookup.cataloguing import FEW
 from tests.kit.histories import unlocked
 
@@ -85,7 +85,7 @@ def test_an_exclusive_tag_needs_a_version_that_is_there(models: Ledger) -> None:
         models.at("HEAD").tag("model", ["production"], 2, exclusive=True)
     with models.transaction() as transaction:
         pending = transaction.save(4, "model")
-        with pytest.raises(ArgumentTypeError, match="PendingVersion"):
+        with pytest.raises(ArgumentError, match="has not published it"):
             models.tag(pending, ["production"], exclusive=True)
     assert before == models.at("HEAD~1").revision
     assert ["1"] == holders(models)
