@@ -7,7 +7,7 @@ The only package that knows obstore, zstandard, the chunker and the stores of fs
 or the history.
 """
 
-from ledger.blobs.auditing import Checked, absent, check_linked, check_objects, check_table, stored_keys
+from ledger.blobs.auditing import Checked, absent, check_linked, check_objects, look_into, stored_keys
 from ledger.blobs.chunks.chunk_lists import listed_chunks
 from ledger.blobs.chunks.extents import Extent, Extents, extents_of
 from ledger.blobs.chunks.file_lists import listed_files, whole_files
@@ -77,7 +77,6 @@ __all__ = [
     "cache_folder",
     "check_linked",
     "check_objects",
-    "check_table",
     "clock_of",
     "create_store",
     "extents_of",
@@ -93,6 +92,7 @@ __all__ = [
     "listed_chunks",
     "listed_files",
     "live_bytes",
+    "look_into",
     "mend_content",
     "mendable_keys",
     "missized",

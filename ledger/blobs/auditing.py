@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 from ledger.blobs.chunks.chunk_lists import named_chunks
 from ledger.blobs.chunks.codec import PLAIN_LIMIT, codec_of, frame_size, open_chunk, stored_limit
+from ledger.blobs.chunks.needs import Needs, needs_of
 from ledger.blobs.chunks.packs import PackIndex, load_index, open_entry, parts_of
 from ledger.blobs.chunks.recent_indexes import RecentIndexes
-from ledger.blobs.chunks.tables import read_table
+from ledger.blobs.chunks.tables import Table
 from ledger.blobs.reader import ContentReader
 from ledger.blobs.stores.faults import Fault, missing
-from ledger.blobs.stores.layout import OBJECT_KINDS, kind_of, parse_key, table_key
+from ledger.blobs.stores.layout import OBJECT_KINDS, parse_key, table_key
 from ledger.blobs.stores.sought import THE_STORE, Sought
 from ledger.blobs.stores.store import PrunableStore, Store, gets_at_once, small_at_once
 from ledger.blobs.stores.workers import ask_each, in_order
@@ -46,23 +47,12 @@ def absent(store: Store, keys: Iterable[str]) -> Iterator[Fault]:
     yield from filter(None, ask_each(store, partial(_absence, store), keys))
 
 
-def check_table(store: Store, content: Content) -> Fault | None:
-    """The fault of a table whose runs are not the chunks of its segments, judged by the indexes of its packs.
-
-    The digest of a content covers its segments and not its runs, so only this comparison tells.
-    """
-    if content.linked is not None or not content.has_table:
-        return None
-    key = table_key(content.digest)
-    try:
-        table, _ = read_table(store, content.digest, label=THE_STORE)
-        found = segments_of(named_chunks(table.runs, RecentIndexes(store, label=THE_STORE).get))
-    except (IntegrityError, StorageError) as error:
-        raise_if_inconclusive(error)
-        return None  # the table or pack that is at fault is reported by itself
-    if found == table.segments:
-        return None
-    return Fault(key, "corrupt", f"{store.url}/{key} has runs that are not the chunks of its segments")
+def look_into(store: Store, content: Content, *, deep: bool) -> tuple[Needs, Fault | None]:
+    """What a content needs; for a ``deep`` look, also the fault of a table whose runs are not its chunks."""
+    needs = needs_of(store, content)
+    if not deep or needs.table is None or content.linked is not None:
+        return needs, None
+    return needs, _check_table(store, content, needs.table)
 
 
 def check_linked(store: Store, content: Content, *, label: str) -> None:
@@ -82,12 +72,32 @@ def check_objects(store: Store, keys: Iterable[str]) -> Iterator[Checked]:
 
     A chunk is judged by its digest alone: what a manifest says of its size may be what is wrong.
     """
-    packs: list[str] = []
+    packs: list[tuple[str, str]] = []
     small: list[str] = []
     for key in keys:
-        (packs if kind_of(key) == "packs" else small).append(key)
-    yield from _check_each(store, small, small_at_once(store))
-    yield from _check_each(store, packs, gets_at_once(store))
+        kind, name = parse_key(key) or ("", "")
+        if kind == "packs":
+            packs.append((key, name))
+        else:
+            small.append(key)
+    yield from _check_each(_small_work(store, small), small_at_once(store))
+    yield from _check_each(_pack_work(store, packs), gets_at_once(store))
+
+
+def _check_table(store: Store, content: Content, table: Table) -> Fault | None:
+    """The fault of a table whose runs are not the chunks of its segments, judged by the indexes of its packs.
+
+    The digest of a content covers its segments and not its runs, so only this comparison tells.
+    """
+    try:
+        found = segments_of(named_chunks(table.runs, RecentIndexes(store, label=THE_STORE).get))
+    except (IntegrityError, StorageError) as error:
+        raise_if_inconclusive(error)
+        return None  # the pack that is at fault is reported by itself
+    if found == table.segments:
+        return None
+    key = table_key(content.digest)
+    return Fault(key, "corrupt", f"{store.url}/{key} has runs that are not the chunks of its segments")
 
 
 def _absence(store: Store, key: str) -> Fault | None:
@@ -96,17 +106,6 @@ def _absence(store: Store, key: str) -> Fault | None:
     except StorageError as error:
         raise_if_inconclusive(error)
         return Fault(key, "corrupt", str(error))
-
-
-def _check_each(store: Store, keys: Iterable[str], threads: int | None) -> Iterator[Checked]:
-    faults: list[Fault] = []
-    size = 0
-    for done in in_order(operator.call, _work(store, keys), threads=threads):  # the parts of an object in a row
-        faults += done.faults
-        size += done.size
-        if done.is_last:
-            yield Checked(done.key, _together(faults), size, done.plain)
-            faults, size = [], 0
 
 
 class _Done(NamedTuple):
@@ -119,13 +118,22 @@ class _Done(NamedTuple):
     plain: int | None = None
 
 
-def _work(store: Store, keys: Iterable[str]) -> Iterator[Callable[[], _Done]]:
+def _check_each(work: Iterable[Callable[[], _Done]], threads: int | None) -> Iterator[Checked]:
+    faults: list[Fault] = []
+    size = 0
+    for done in in_order(operator.call, work, threads=threads):  # the parts of an object in a row
+        faults += done.faults
+        size += done.size
+        if done.is_last:
+            yield Checked(done.key, _together(faults), size, done.plain)
+            faults, size = [], 0
+
+
+def _small_work(store: Store, keys: Iterable[str]) -> Iterator[Callable[[], _Done]]:
     for key in keys:
         kind, name = parse_key(key) or ("", "")
         if kind == "chunks":
             yield partial(_check_chunk, store, key, digest_from_hex(name))
-        elif kind == "packs":
-            yield from _pack_work(store, key, name)
         else:
             yield partial(_Done, key, 0, ())  # tables are checked with their contents
 
@@ -148,18 +156,26 @@ def _check_chunk(store: Store, key: str, digest: Digest) -> _Done:
     return _Done(key, len(stored), (), plain=size)
 
 
-def _pack_work(store: Store, key: str, pack: str) -> Iterator[Callable[[], _Done]]:
+def _pack_work(store: Store, packs: Sequence[tuple[str, str]]) -> Iterator[Callable[[], _Done]]:
+    """The parts of packs, each given by its key and name; a distant store is asked for many indexes at a time."""
+    indexes = ask_each(store, partial(_index_of, store), packs)
+    for (key, _), index in zip(packs, indexes, strict=True):
+        if isinstance(index, Fault):
+            yield partial(_Done, key, 0, [index])
+            continue
+        parts = list(parts_of(index))
+        for part in parts:
+            yield partial(_check_part, store, key, index, part, is_last=part is parts[-1])
+
+
+def _index_of(store: Store, pack: tuple[str, str]) -> PackIndex | Fault:
+    key, name = pack
     try:
-        index = load_index(store, pack, label=THE_STORE)
+        return load_index(store, name, label=THE_STORE)
     except (IntegrityError, StorageError) as error:
         raise_if_inconclusive(error)
         is_missing = isinstance(error.__cause__, FileNotFoundError)
-        fault = missing(store, key) if is_missing else Fault(key, "corrupt", str(error))
-        yield partial(_Done, key, 0, [fault])
-        return
-    parts = list(parts_of(index))
-    for part in parts:
-        yield partial(_check_part, store, key, index, part, is_last=part is parts[-1])
+        return missing(store, key) if is_missing else Fault(key, "corrupt", str(error))
 
 
 def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_last: bool) -> _Done:

@@ -9,8 +9,7 @@ again as it is copied. Registered data is the user's own and is left alone.
 from collections.abc import Callable, Collection
 from contextvars import copy_context
 
-from ledger.blobs.auditing import check_objects, check_table
-from ledger.blobs.chunks.needs import needs_of
+from ledger.blobs.auditing import check_objects, look_into
 from ledger.blobs.copying import Copied, Copier
 from ledger.blobs.stores.faults import missized
 from ledger.blobs.stores.layout import kind_of
@@ -85,8 +84,8 @@ class _WithTablesOf(ReadOnlyStore):
 def _keys_of(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:
     """The objects to take from ``source``, as its tables say; ``None`` where they cannot make the content whole."""
     try:
-        needs = needs_of(source, content)
-        if needs.fault is not None or needs.contradiction is not None or check_table(source, content) is not None:
+        needs, fault = look_into(source, content, deep=True)
+        if needs.fault is not None or needs.contradiction is not None or fault is not None:
             return None
         wanted = [key for key in needs.stretches if key in faulty or _is_table(key) or not own.has(key)]
         for done in check_objects(source, (key for key in wanted if not _is_table(key))):

@@ -14,8 +14,8 @@ from ledger.blobs import (
     absent,
     check_linked,
     check_objects,
-    check_table,
     is_present,
+    look_into,
     missized,
     needs_of,
     whole_files,
@@ -134,13 +134,12 @@ class VersionCheck:
 
     def _check_content(self, content: Content) -> tuple[bool, str | None]:
         """Check what a content needs; whether it has links, as far as that can be told, and what contradicts it."""
-        needs = self._needs_of(content)
+        needs, fault = look_into(self._stores, content, deep=self._deep)
+        self.hides_needs |= needs.fault is not None
         unsized = needs.sizes.keys() - self.awaited if self._deep else set[str]()
         new = self._note_needed(needs.stretches, needs.sizes)
         self._elsewhere |= {key for key in new if key in unsized or key not in self._listed}
-        self._found.note([needs.fault])
-        if self._deep and needs.fault is None:
-            self._found.note([check_table(self._stores, content)])
+        self._found.note([needs.fault, fault])
         return needs.fault is None and needs.has_links, needs.contradiction
 
     def _needs_of(self, content: Content) -> Needs:

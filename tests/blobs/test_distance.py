@@ -199,6 +199,15 @@ def test_small_objects_are_checked_many_at_a_time_beside_packs() -> None:
     assert [] == [done.fault for done in check_objects(store, dict.fromkeys(keys)) if done.fault]
 
 
+def test_the_indexes_of_many_packs_are_asked_for_at_a_time() -> None:
+    """A check of small packs does not wait for one index after another."""
+    store = Meeting()
+    contents = [save(store, {"a": noise(MIB), str(number): noise(number)}) for number in range(1, 17)]
+    packs = {key for content in contents for key in needs_of(store, content).stretches if key.startswith("packs/")}
+    store._tails = _Appointment(16)
+    assert (16, []) == (len(packs), [done.fault for done in check_objects(store, packs) if done.fault])
+
+
 def test_many_objects_are_looked_for_at_a_time() -> None:
     """A check of what lies in a distant store does not wait for one answer after another."""
     store = Meeting(looks=16)

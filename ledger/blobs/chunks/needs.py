@@ -24,7 +24,8 @@ class Needs(NamedTuple):
 
     ``sizes`` are the plain sizes that its manifest gives chunk objects. ``fault`` is set where its table does not say
     what it needs. ``has_links`` says whether there are links among its files, ``contradiction`` where the manifest
-    contradicts a sound table: then the objects are the table's, since other versions may name it.
+    contradicts a sound table: then the objects are the table's, since other versions may name it. ``table`` is that
+    table, for whoever goes on with it.
     """
 
     stretches: Mapping[str, tuple[Stretch, ...]]
@@ -32,6 +33,7 @@ class Needs(NamedTuple):
     fault: Fault | None = None
     has_links: bool = False
     contradiction: str | None = None
+    table: Table | None = None
 
 
 def needs_of(store: Store, content: Content) -> Needs:
@@ -48,7 +50,9 @@ def needs_of(store: Store, content: Content) -> Needs:
         raise_if_inconclusive(error)
         return Needs({key: ()}, fault=Fault(key, "corrupt", str(error), cause=error))
     problem = contradiction(content, table)
-    return Needs({key: (), **stretches_of(table)}, has_links=_has_links(table.files), contradiction=problem)
+    return Needs(
+        {key: (), **stretches_of(table)}, has_links=_has_links(table.files), contradiction=problem, table=table
+    )
 
 
 def stretches_of(table: Table) -> dict[str, tuple[Stretch, ...]]:
