@@ -78,12 +78,12 @@ def resolve_name(snapshot: Snapshot, wanted: str) -> Claim:
     name = _name_or_none(wanted)
     latest = snapshot.latest(name) if name is not None else None
     if latest is None:
-        raise _no_artifact(snapshot, wanted)
+        raise _no_artifact(snapshot, wanted, by="name")
     return latest
 
 
-def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
-    """The error of a name, id or prefix that nothing has."""
+def _no_artifact(snapshot: Snapshot, wanted: str, *, by: str = "name, id or id prefix") -> ArtifactNotFoundError:
+    """The error of a name, id or prefix that nothing has; ``by`` is what was looked for."""
     names = snapshot.artifact_names()
     near = [name for name in names if name.lower() == wanted.lower()] or most_like(wanted, names)
     near = _as_elsewhere(snapshot, wanted) or near
@@ -93,7 +93,7 @@ def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
     elif _SHORT_PREFIX.fullmatch(wanted.lower()):
         hint = "an id is found by its first 4 digits or more"
     quoted = _quoted(wanted)
-    return ArtifactNotFoundError(f"no artifact has the name, id or id prefix {quoted}", hint=hint, name=wanted)
+    return ArtifactNotFoundError(f"no artifact has the {by} {quoted}", hint=hint, name=wanted)
 
 
 def _as_elsewhere(snapshot: Snapshot, wanted: str) -> list[str]:

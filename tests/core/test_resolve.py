@@ -87,6 +87,12 @@ def test_a_prefix_of_no_id_finds_nothing(saved: Ledger) -> None:
         saved.get("ffff")
 
 
+def test_versions_are_listed_by_the_name_alone(saved: Ledger) -> None:
+    """The error for an id does not say that no version has it."""
+    with pytest.raises(ArtifactNotFoundError, match="no artifact has the name '"):
+        saved.versions(str(saved.get("y").id))
+
+
 def test_a_name_comes_before_a_prefix(ledger: Ledger) -> None:
     """An artifact named like the beginning of another's id is found by its name."""
     victim = ledger.save("victim", "victim")
