@@ -348,5 +348,6 @@ def _no_value(handle: ArtifactVersion | PendingVersion | Artifact, name: str) ->
     """The error where somebody saves a handle: it stands for a value that is saved already."""
     label = handle.claim.label if isinstance(handle, ArtifactVersion) else handle.name
     what = "an artifact" if isinstance(handle, Artifact) else "a version"
-    hint = "save what its load() gives, or hand the version to a step as an argument"
+    first = "take its `published` handle when the transaction is over; " if isinstance(handle, PendingVersion) else ""
+    hint = f"{first}save what its load() gives, or hand the version to a step as an argument"
     return ArgumentTypeError(f"cannot save {label} as {name!r}: it is {what}, not a value", hint=hint)

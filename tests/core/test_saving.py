@@ -290,13 +290,14 @@ def test_what_stands_for_saved_values_is_no_value(ledger: Ledger) -> None:
     version = ledger.save(1, "x")
     with ledger.transaction() as transaction:
         pending = transaction.save(2, "x")
-        for handle, told in (
-            (version, "x@1 as 'y': it is a version"),
-            (pending, "x as 'y': it is a version"),
-            (ledger.artifact("x"), "x as 'y': it is an artifact"),
+        for handle, told, hint in (
+            (version, "x@1 as 'y': it is a version", "save what its load() gives"),
+            (pending, "x as 'y': it is a version", "take its `published` handle when the transaction is over"),
+            (ledger.artifact("x"), "x as 'y': it is an artifact", "save what its load() gives"),
         ):
-            with pytest.raises(ArgumentTypeError, match=f"cannot save {told}, not a value"):
+            with pytest.raises(ArgumentTypeError, match=f"cannot save {told}, not a value") as caught:
                 transaction.save(handle, "y")
+            assert caught.value.hint.startswith(hint)
     assert ["x"] == [artifact.name for artifact in ledger.artifacts()]
 
 
