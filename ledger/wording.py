@@ -27,6 +27,15 @@ def bounded(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LEFT]} ... {text[-_LEFT:]}"
 
 
+class BoundedRepr:
+    """Mixed into a class of values that may hold very much: the repr of such a value is `bounded`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return bounded(super().__repr__())
+
+
 def shown(value: object, *, most: int = _SHOWN) -> str:
     """A value as messages show it: its repr, cut to ``most`` characters, which fit a terminal."""
     try:

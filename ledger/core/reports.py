@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from ledger.enums import FaultKind
+from ledger.wording import BoundedRepr
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +32,7 @@ class Orphan(msgspec.Struct, frozen=True, kw_only=True):
     is_damaged: bool = False
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class Report(BoundedRepr, msgspec.Struct, frozen=True, kw_only=True):
     """What a check found. ``is_whole`` says whether everything was checked, or only a part.
 
     ``objects`` counts the objects of the store that were read, ``bytes`` is what the chunks in them take there.

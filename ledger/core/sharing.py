@@ -42,7 +42,7 @@ from ledger.lookup import (
     write_remote,
 )
 from ledger.notices import warn_user
-from ledger.wording import shown_with_type, without_secrets
+from ledger.wording import BoundedRepr, shown_with_type, without_secrets
 
 ATTEMPTS = 20
 """How often a sync starts over because somebody was faster."""
@@ -58,7 +58,7 @@ class Renumbered(msgspec.Struct, frozen=True, kw_only=True):
     after: str
 
 
-class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
+class SyncReport(BoundedRepr, msgspec.Struct, frozen=True, kw_only=True):
     """What a sync did: the versions it published and received, as ``NAME@VERSION``, and those that moved.
 
     ``commit`` is what both sides hold now. The ``other`` numbers count records of tags, metadata and runs.

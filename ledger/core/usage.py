@@ -15,6 +15,7 @@ from ledger.errors import FormatError, IntegrityError, LedgerError
 from ledger.history import Claim
 from ledger.notices import warn_user
 from ledger.records import Content
+from ledger.wording import BoundedRepr
 
 
 class VersionUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +27,7 @@ class VersionUsage(msgspec.Struct, frozen=True, kw_only=True):
     shared: int
 
 
-class ArtifactUsage(msgspec.Struct, frozen=True, kw_only=True):
+class ArtifactUsage(BoundedRepr, msgspec.Struct, frozen=True, kw_only=True):
     """The bytes of an artifact's versions together; ``shared`` are those that other artifacts need too."""
 
     name: str
@@ -40,7 +41,7 @@ class ArtifactUsage(msgspec.Struct, frozen=True, kw_only=True):
         return sum(version.logical for version in self.versions)
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
+class Usage(BoundedRepr, msgspec.Struct, frozen=True, kw_only=True):
     """The bytes of a ledger by artifact; ``stored`` counts once what several artifacts share."""
 
     artifacts: tuple[ArtifactUsage, ...]

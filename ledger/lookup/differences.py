@@ -14,14 +14,12 @@ import msgspec
 from msgspec import UNSET
 
 from ledger.lookup.facts import Facts, paths_in
-from ledger.lookup.file_differences import FilesDiff
-from ledger.lookup.notebook import as_table
+from ledger.lookup.file_differences import FileChange, FilesDiff
+from ledger.lookup.notebook import as_table, some_rows
 from ledger.records import FileEntry, encode_compact, encode_values, parse_time
-from ledger.wording import human_size
+from ledger.wording import BoundedRepr, human_size
 
 _Key = TypeVar("_Key")
-
-_MOST_ROWS = 50  # of files, in a notebook
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -63,7 +61,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     step: str | None
 
 
-class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
+class VersionDiff(BoundedRepr, msgspec.Struct, frozen=True, kw_only=True):
     """What differs from an old version to a new one.
 
     ``has_same_content`` and ``files`` are ``None`` if that cannot be told; ``problems`` say why. ``metadata`` goes by
@@ -90,20 +88,15 @@ class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
         content = {True: "equal", False: "differs", None: "undecided"}[self.has_same_content]
         return as_table(f"{self.old.label} to {self.new.label}: content {content}", ("", "old", "new"), self._rows())
 
-    def _rows(self) -> Iterator[tuple[str, str, str]]:
+    def _rows(self) -> Iterator[Sequence[str]]:
         """What differs, each with both sides."""
         for name, change in self.properties.items():
             yield name, _worded(change.old), _worded(change.new)
-        for path, change in self.metadata.items():
-            yield f"metadata.{'.'.join(path)}", _worded(change.old), _worded(change.new)
+        yield from some_rows(list(self.metadata.items()), _metadata_row)
         if self.added_tags or self.removed_tags:
             yield "tags", ", ".join(self.removed_tags), ", ".join(self.added_tags)
-        changes = self.files.changes if self.files is not None else ()
-        shown = changes if len(changes) <= _MOST_ROWS else changes[: _MOST_ROWS - 1]
-        for file in shown:
-            yield f"{file.path} {file.change}", _file_worded(file.old, file.path), _file_worded(file.new, file.path)
-        if len(shown) < len(changes):
-            yield f"and {len(changes) - len(shown)} more", "", ""
+        if self.files is not None:
+            yield from some_rows(self.files.changes, _file_row)
         for problem in self.problems:
             yield "cannot be told", problem, ""
 
@@ -182,6 +175,15 @@ def _is_same(one: Any, other: Any) -> bool:
     if one is UNSET or other is UNSET:
         return one is other
     return encode_compact(encode_values(one)) == encode_compact(encode_values(other))
+
+
+def _metadata_row(entry: tuple[tuple[str, ...], Change]) -> tuple[str, str, str]:
+    path, change = entry
+    return f"metadata.{'.'.join(path)}", _worded(change.old), _worded(change.new)
+
+
+def _file_row(file: FileChange) -> tuple[str, str, str]:
+    return f"{file.path} {file.change}", _file_worded(file.old, file.path), _file_worded(file.new, file.path)
 
 
 def _worded(value: Any) -> str:

@@ -17,6 +17,7 @@ import msgspec
 
 from ledger.ids import Digest
 from ledger.records import Content, FileEntry
+from ledger.wording import BoundedRepr
 
 Chunk = tuple[Digest, int]
 """The digest of a chunk, and its size; the chunks of a content are in the order of its stream."""
@@ -42,7 +43,7 @@ class FileChange(msgspec.Struct, frozen=True):
     new: FileEntry | None
 
 
-class FilesDiff(msgspec.Struct, frozen=True, kw_only=True):
+class FilesDiff(BoundedRepr, msgspec.Struct, frozen=True, kw_only=True):
     """The files that differ between two versions, by path, and how many are equal."""
 
     changes: tuple[FileChange, ...] = ()

@@ -6,7 +6,7 @@ downloading and showing go through the ledger that the handle came from.
 
 import copy
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 from uuid import UUID
@@ -23,7 +23,7 @@ from ledger.lookup.comparing import Side, compare
 from ledger.lookup.differences import VersionDiff
 from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.lingering import wait_at_exit
-from ledger.lookup.notebook import as_fields
+from ledger.lookup.notebook import as_fields, some_rows
 from ledger.lookup.parts import Part, no_file, part_at
 from ledger.lookup.resolving import resolve_name
 from ledger.lookup.visualized import Visualized
@@ -307,13 +307,13 @@ class ArtifactVersion:
 
     def _repr_html_(self) -> str:
         try:
-            rows = [
+            rows: list[Sequence[str]] = [
                 ("id", str(self.id)),
                 ("type", self.type.value),
                 ("size", human_size(self.size)),
                 ("created", f"{self.created_at:%Y-%m-%d %H:%M:%S} UTC by {self.created_by}"),
                 ("tags", ", ".join(self.tags)),
-                *((key, str(value)) for key, value in leaves(self.metadata)),
+                *some_rows(list(leaves(self.metadata)), lambda entry: (entry[0], str(entry[1]))),
             ]
         except (FormatError, IntegrityError) as error:
             rows = [("damaged", str(error))]

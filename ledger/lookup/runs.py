@@ -14,10 +14,10 @@ from ledger.forks import cached_property
 from ledger.history import Snapshot
 from ledger.ids import VersionId
 from ledger.lookup.handles import ArtifactVersion, refuse_other_than_version
-from ledger.lookup.notebook import as_table
+from ledger.lookup.notebook import as_table, some_rows
 from ledger.lookup.presence import is_orphaned
 from ledger.records import EndRecord, Name, Project, RunRecord, StepRecord, decode_values, parse_time
-from ledger.wording import shown
+from ledger.wording import bounded, shown
 
 if TYPE_CHECKING:
     from ledger.lookup.view import View
@@ -257,21 +257,22 @@ class PipelineRun:
         return hash(self._record.id)
 
     def __repr__(self) -> str:
-        return f"<PipelineRun {self.name} {self.status} id={self.id} steps={list(self.steps)}>"
+        return bounded(f"<PipelineRun {self.name} {self.status} id={self.id} steps={list(self.steps)}>")
 
     def _repr_html_(self) -> str:
         headers = ("step", "status", "time", "takes", "gives")
-        rows = [
-            (
-                step.name,
-                f"cached from {step.cached_from}" if step.cached_from is not None else step.status,
-                f"{(step.ended_at - step.started_at).total_seconds():.2f} s",
-                _labelled(step.inputs),
-                step.error or _labelled(step.outputs),
-            )
-            for step in self.steps.values()
-        ]
+        rows = some_rows(list(self.steps.values()), _row)
         return as_table(f"{self.name} {self.status} ({self.id})", headers, rows)
+
+
+def _row(step: StepRun) -> tuple[str, ...]:
+    return (
+        step.name,
+        f"cached from {step.cached_from}" if step.cached_from is not None else step.status,
+        f"{(step.ended_at - step.started_at).total_seconds():.2f} s",
+        _labelled(step.inputs),
+        step.error or _labelled(step.outputs),
+    )
 
 
 def _labelled(versions: Mapping[str, ArtifactVersion]) -> str:

@@ -207,6 +207,16 @@ def test_the_notebook_form_escapes_everything(ledger: Ledger) -> None:
     assert all(part in shown for part in ("x@1", "g.acc", "0.9", str(saved.id), "Ada &lt;ada@example.com&gt;"))
 
 
+def test_a_notebook_shows_very_much_metadata_in_part(ledger: Ledger) -> None:
+    """The ends of a long list of entries and of a long text stand for the whole; `metadata` has all of it."""
+    metadata = {f"{number:02}": number for number in range(60)} | {"text": "x" * 20_000}
+    saved = ledger.save(1, "x", run_metadata=metadata)
+    shown = saved._repr_html_()
+    assert "<tr><th>24</th><td>24</td></tr><tr><th>… 14 more</th></tr><tr><th>39</th><td>39</td></tr>" in shown
+    assert f"<tr><th>text</th><td>{'x' * 500} ... {'x' * 500}</td></tr>" in shown
+    assert metadata.items() <= saved.metadata.items()
+
+
 def test_people_read_sizes_with_units(ledger: Ledger) -> None:
     """As the command line shows them; the exact number is in `size`."""
     saved = ledger.save(bytes(80_000_000), "x")

@@ -227,13 +227,17 @@ def test_a_notebook_shows_that_content_is_equal(ledger: Ledger) -> None:
     assert [["tags", "", "best"]] == rows_in(found)
 
 
-def test_a_notebook_shows_the_first_of_very_many_files(ledger: Ledger, tmp_path: Path) -> None:
-    """Beside them stands how many more there are; all of them are in `files`."""
-    old = ledger.save(write_files(tmp_path / "d", {"f": b""}), "d")
-    for count, last in ((50, ["d/049 added", "", "0 B"]), (90, ["and 41 more", "", ""])):
-        new = ledger.save(write_files(tmp_path / "d", {f"{number:03}": b"" for number in range(count)}), "d")
-        rows = [row for row in rows_in(old.diff(new)) if row[0].startswith(("d/", "and"))]
-        assert (50, last) == (len(rows), rows[-1])
+@pytest.mark.parametrize("count", [50, 90])
+def test_a_notebook_shows_the_ends_of_very_many_changes(ledger: Ledger, tmp_path: Path, count: int) -> None:
+    """Of files as of metadata 50 rows are shown, one of which says how many are left out; the diff has all of them."""
+    names = [f"{number:02}" for number in range(count)]
+    old = ledger.save(write_files(tmp_path / "d", {"f": b""}), "d", extract_metadata=False)
+    files, metadata = write_files(tmp_path / "d", dict.fromkeys(names, b"")), dict.fromkeys(names, 1)
+    rows = rows_in(old.diff(ledger.save(files, "d", run_metadata=metadata, extract_metadata=False)))
+    of_metadata, of_files = rows[-100:-50], rows[-50:]
+    assert (["metadata.00", "", "1"], ["d/00 added", "", "0 B"]) == (of_metadata[0], of_files[0])
+    assert ([f"metadata.{count - 1}", "", "1"], [f"d/{count - 1} added", "", "0 B"]) == (of_metadata[-1], of_files[-1])
+    assert [["… 41 more"]] * 2 * (count == 90) == [row for row in of_metadata + of_files if len(row) == 1]
 
 
 def test_a_diff_can_be_pickled(folders: tuple[ArtifactVersion, ArtifactVersion]) -> None:

@@ -451,3 +451,24 @@ def test_a_notebook_shows_a_run_as_a_table() -> None:
     shown = last_run()._repr_html_()
     assert "broken failed (" in shown
     assert ("<td>ValueError: &lt;script&gt;</td>" in shown, "<script>" in shown) == (True, False)
+
+
+def test_a_notebook_shows_the_ends_of_a_run_of_very_many_steps() -> None:
+    """What it failed with is among them, and how many steps are left out."""
+
+    @step
+    def each(number: int) -> None:
+        assert number < 59, "the last one"
+
+    @pipeline
+    def many() -> None:
+        for number in range(60):
+            each(number, id=f"{'x' * 190}{number}")
+
+    with pytest.raises(AssertionError):
+        many()
+    shown = last_run()._repr_html_()
+    parts = ("x24</td>", "<tr><td>… 11 more</td></tr>", "x36</td>", "the last one")
+    assert all(part in shown for part in parts)
+    assert (50, False) == (shown.count("<tr><td>"), "x25</td>" in shown)
+    assert len(repr(last_run())) < 2000
