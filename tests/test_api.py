@@ -48,7 +48,12 @@ def test_every_public_name_is_there() -> None:
     """Each name in `__all__` can be imported, and the contract's are among them."""
     assert set(ledger.__all__) >= GUIDE_NAMES
     assert all(getattr(ledger, name) is not None for name in ledger.__all__)
-    assert set(dir(ledger)) >= set(ledger.__all__)
+
+
+def test_completion_offers_what_is_there_for_users() -> None:
+    """`dir` has the public names and the modules that hold more of them, and nothing that the package is made of."""
+    modules = {"client", "enums", "errors", "maintenance", "materializers", "results", "types"}
+    assert {*ledger.__all__, *modules} == set(dir(ledger))
 
 
 def test_help_speaks_of_every_promised_attribute() -> None:
