@@ -13,7 +13,7 @@ from uuid import UUID
 from ledger.disk import absolute, given_path
 from ledger.enums import ArtifactType
 from ledger.errors import VersionNotFoundError
-from ledger.history import Commit
+from ledger.history import Claim, Commit, Snapshot
 from ledger.lookup import searching
 from ledger.lookup.discovery import find_ledger, is_ledger, none_found, not_found
 from ledger.lookup.finding_runs import find_run, list_runs
@@ -77,6 +77,15 @@ class Reader:
         # A damaged record is reported here, not at first use.
         return ArtifactVersion(claim, self._view, self._view.facts(snapshot, claim))
 
+    def refreshed(self, version: ArtifactVersion) -> ArtifactVersion:
+        """The same version as it is now, with the number, tags and metadata that it has come to have meanwhile.
+
+        Raises `ArtifactNotFoundError` for a version of another ledger.
+        """
+        refuse_other_than_version(version)
+        snapshot = self._view.snapshot()
+        return ArtifactVersion(_claim_now(snapshot, version), self._view, snapshot)
+
     def before(self, version: ArtifactVersion) -> ArtifactVersion:
         """The version of the same artifact that was published before this one.
 
@@ -85,7 +94,7 @@ class Reader:
         """
         refuse_other_than_version(version)
         snapshot = self._view.snapshot()
-        now = snapshot.claim_now(version.claim) or resolve(snapshot, version.id)
+        now = _claim_now(snapshot, version)
         claim = snapshot.claim_at(now.name, now.position - 1)
         if claim is None:
             raise VersionNotFoundError(
@@ -180,3 +189,7 @@ class Reader:
     def __repr__(self) -> str:
         at = f" at {self._view.revision[:10]}" if self._view.revision else ""
         return f"<{type(self).__name__} {self.path}{at}>"
+
+
+def _claim_now(snapshot: Snapshot, version: ArtifactVersion) -> Claim:
+    return snapshot.claim_now(version.claim) or resolve(snapshot, version.id)

@@ -112,7 +112,9 @@ def _resolve(
     """The version that an argument is, or the fact of one, and how the record of the step calls such an input."""
     match argument:
         case FromStep():
-            return _fact(planned, name, outputs[argument.step, argument.output], argument.path), "step"
+            # As it is by now, like a look-up: a step between may have tagged it, and a sync moved it.
+            output = ledger.refreshed(outputs[argument.step, argument.output])
+            return _fact(planned, name, output, argument.path), "step"
         case FromVersion():
             return argument.version, "lookup"
         case FromOutside():

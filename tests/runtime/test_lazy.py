@@ -12,7 +12,16 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from ledger import ArtifactConfig, Ledger, load_artifact, pipeline, save_artifact, step
+from ledger import (
+    ArtifactConfig,
+    ArtifactVersion,
+    Ledger,
+    load_artifact,
+    log_artifact_metadata,
+    pipeline,
+    save_artifact,
+    step,
+)
 from ledger.client import Client
 from ledger.enums import ArtifactType
 from ledger.errors import (
@@ -183,6 +192,30 @@ def test_the_value_of_what_has_one_is_that() -> None:
     run_body(body)
     assert [0.5, "DataArtifact", 3] == GOT
     assert str is type(GOT[1])
+
+
+def test_an_output_is_what_the_steps_before_made_of_it() -> None:
+    """Tags and metadata that it has got since it was published reach the step that takes it, whatever it takes."""
+
+    @step(enable_cache=False)
+    def judges(value: int) -> None:
+        log_artifact_metadata({"score": value / 10}, "x")
+        Client().update_artifact_version("x", add_tags=["good"])
+
+    @step(enable_cache=False)
+    def takes_version(given: ArtifactVersion) -> None:
+        GOT.append((given.tags, given.metadata["score"]))
+
+    def body() -> None:
+        made = produces()
+        judged = judges(made)
+        takes(made.tags, after=judged)
+        takes(made.run_metadata["score"], after=judged)
+        takes_version(made, after=judged)
+
+    run_body(body)
+    tags = ("a", "b", "good")
+    assert [tags, 0.7, (tags, 0.7)] == GOT
 
 
 def test_a_fact_of_the_records_needs_no_bytes(project: Path) -> None:
