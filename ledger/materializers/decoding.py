@@ -30,6 +30,7 @@ from ledger.wording import shown
 _LEAVES = frozenset({str, bool, int, float, type(None)})
 _REASON_LIMIT = 300
 _STARTS_OF_TAGS = ('"$', "\\u0024")  # as JSON may write them
+_READ_DATA = "download the files and read data.json"
 _FACTORIES: dict[str | None, type | None] = {None: None, **{kind.__name__: kind for kind in FACTORIES}}
 
 
@@ -130,17 +131,23 @@ class TreeDecoder:
         if tuple(field for field, _ in fields) != expected:
             raise MaterializerError(
                 f"{name} has the fields {expected}, the value was saved with {tuple(field for field, _ in fields)}",
-                hint="download the files and read data.json",
+                hint=_READ_DATA,
                 data_type=name,
             )
         return tuple.__new__(kind, map(self._decode, [element for _, element in fields]))
 
     def _dataclass(self, held: Json) -> Any:
         """An instance whose slots and attributes are set directly, so that no property of the same name runs."""
-        _, fields = held
+        name, fields = held
         kind = self._class_of(held, is_plain_dataclass)
         instance = object.__new__(kind)
         slots = self._slots_of(kind)
+        if kind.__dictoffset__ == 0 and not fields.keys() <= slots.keys():
+            raise MaterializerError(
+                f"{name} has the slots {tuple(slots)}, the value was saved with {tuple(fields)}",
+                hint=_READ_DATA,
+                data_type=name,
+            )
         for field, tree in fields.items():
             if field in slots:
                 slots[field].__set__(instance, self._decode(tree))
