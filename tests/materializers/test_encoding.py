@@ -133,6 +133,21 @@ def test_a_dict_that_a_parametrised_class_made_is_data(bench: Bench, value: Any)
     assert (TrustClass.DATA, type(value), [*value.items()]) == (saved.trust, type(loaded), [*loaded.items()])
 
 
+def test_a_slot_that_the_class_no_longer_has_is_named(bench: Bench) -> None:
+    """A class that was changed since, as in a notebook's cell that is run again, is told from a damaged file."""
+
+    @dataclasses.dataclass(slots=True)
+    class Slotted:
+        x: int
+
+    saved, held = bench.save(Slotted(1))
+    held["data.json"] = held["data.json"].replace(b'"x": 1', b'"x": 1, "y": 2')
+    with pytest.raises(
+        MaterializerError, match=r"Slotted has the slots \('x',\), the value was saved with \('x', 'y'\)"
+    ):
+        bench.load(saved, held)
+
+
 class Marked(tuple[int, ...]):  # noqa: SLOT001  # it is the attributes that matter
     """As somebody writes a tuple with fields by hand, whose instances take attributes."""
 
