@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from ledger.errors import (
     StorageError,
     UnsupportedFormatError,
 )
+from ledger.history.sharing import incoming, transport
 from ledger.history.tree.layout import Claim
 from ledger.ids import VersionId, new_uuid
 from ledger.lookup import write_remote
@@ -534,9 +536,9 @@ def test_an_id_that_two_artifacts_have_is_nobodys(ledger: Ledger, hub: Path) -> 
 
 def test_leftovers_of_a_killed_sync_are_no_obstacle(ledger: Ledger, hub: Path) -> None:
     """A ref half written, and Git's lock on the one that a sync fetches to, stay where it was killed, until old."""
-    incoming = "refs/ledger/incoming"
-    (ledger.git_dir / incoming).mkdir(exist_ok=True)
-    locks = [f"{incoming}/{name}" for name in ("origin", "origin.lock", "origin-0123456789abcdef.lock")]
+    folder = "refs/ledger/incoming"
+    (ledger.git_dir / folder).mkdir(exist_ok=True)
+    locks = [f"{folder}/{name}" for name in ("origin", "origin.lock", "origin-0123456789abcdef.lock")]
     left = [ledger.git_dir / name for name in (*locks, "tmp_ref_1")]
     for path in left:
         path.write_bytes(b"")
@@ -546,6 +548,21 @@ def test_leftovers_of_a_killed_sync_are_no_obstacle(ledger: Ledger, hub: Path) -
     push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
     assert ("iris@3",) == ledger.sync().fetched
     assert [young] == [path for path in (*left, young) if path.exists()]
+
+
+def test_a_ref_that_git_packs_meanwhile_goes_with_its_sync(
+    ledger: Ledger, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's `git pack-refs`, also as a part of `git gc`, runs between the fetch and the check."""
+
+    def fetch(*arguments: Any) -> None:
+        transport.fetch(*arguments)
+        git(ledger, "pack-refs", "--all")
+
+    monkeypatch.setattr(incoming, "fetch", fetch)
+    push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
+    assert ("iris@3",) == ledger.sync().fetched
+    assert "" == git(ledger, "for-each-ref", "refs/ledger/incoming")
 
 
 @pytest.mark.parametrize(("link", "own"), [("refs/ledger", "incoming/letter"), ("refs/ledger/incoming", "letter")])

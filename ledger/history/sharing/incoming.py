@@ -38,7 +38,7 @@ from ledger.history.git.remotes import PUBLISHED, Remote
 from ledger.history.history import History
 from ledger.history.sharing.admission import check_commits
 from ledger.history.sharing.ancestry import check_readable, common_commit, is_ancestor
-from ledger.history.sharing.git_program import TRANSFER_SECONDS
+from ledger.history.sharing.git_program import TRANSFER_SECONDS, run_git
 from ledger.history.sharing.transport import fetch, remote_tip
 from ledger.history.tree import layout
 from ledger.history.tree.comparing import compare_commits
@@ -95,6 +95,8 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
         _accept(history, remote, known, fetched, local)
     finally:
         remove_if_there(git_dir / incoming)
+        if read_ref(git_dir, incoming) is not None:  # Git's housekeeping has packed it meanwhile
+            run_git(git_dir, "update-ref", "-d", incoming)
     return fetched
 
 
