@@ -109,16 +109,19 @@ def _resolve(
     outputs: Versions,
     external: Mapping[int, ArtifactVersion],
 ) -> tuple[Any, InputKind]:
-    """The version that an argument is, or the fact of one, and how the record of the step calls such an input."""
+    """The version that an argument is, or the fact of one, and how the record of the step calls such an input.
+
+    What the run itself has saved is taken as it is by now, like a look-up: a step between may have tagged it, and a
+    sync moved it.
+    """
     match argument:
         case FromStep():
-            # As it is by now, like a look-up: a step between may have tagged it, and a sync moved it.
             output = ledger.refreshed(outputs[argument.step, argument.output])
             return _fact(planned, name, output, argument.path), "step"
         case FromVersion():
             return argument.version, "lookup"
         case FromOutside():
-            return external[id(argument.artifact)], "external"
+            return ledger.refreshed(external[id(argument.artifact)]), "external"
         case FromLookup():
             found = ledger.get(argument.wanted, argument.version, tag=argument.tag)
             return _fact(planned, name, found, argument.path), "lookup"

@@ -15,6 +15,7 @@ import pytest
 from ledger import (
     ArtifactConfig,
     ArtifactVersion,
+    ExternalArtifact,
     Ledger,
     load_artifact,
     log_artifact_metadata,
@@ -216,6 +217,26 @@ def test_an_output_is_what_the_steps_before_made_of_it() -> None:
     run_body(body)
     tags = ("a", "b", "good")
     assert [tags, 0.7, (tags, 0.7)] == GOT
+
+
+def test_a_value_from_outside_is_what_the_steps_before_made_of_it() -> None:
+    """Tags and metadata that a step has given its version reach the next step that takes it."""
+
+    @step
+    def judges(given: ArtifactVersion) -> None:
+        log_artifact_metadata({"score": 0.7}, given.name, given.version)
+        Client().update_artifact_version(given.id, add_tags=["good"])
+
+    @step
+    def takes_version(given: ArtifactVersion) -> None:
+        GOT.append((given.tags, given.metadata["score"]))
+
+    def body() -> None:
+        shared = ExternalArtifact(value=7)
+        takes_version(shared, after=judges(shared))
+
+    run_body(body)
+    assert [(("good",), 0.7)] == GOT
 
 
 def test_a_fact_of_the_records_needs_no_bytes(project: Path) -> None:
