@@ -11,6 +11,7 @@ import click
 from ledger.cli.completions import complete_known_tag
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentError
+from ledger.lookup import Reader, split_label
 from ledger.wording import shown
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -96,6 +97,18 @@ def moment(text: str) -> dt.datetime:
         raise click.BadParameter(
             f"{text!r} is not a time in ISO 8601, such as 2026-11-23 or 2026-11-23T10:00:00Z"
         ) from error
+
+
+def name_and_version(reader: Reader, word: str | None) -> tuple[str | None, str | None]:
+    """The artifact that a word names, and the version if it names one: as NAME@VERSION, or by its id or a part of it.
+
+    Neither if no word was given. Raises what `Reader.artifact` raises, and for an id what `Reader.get` does.
+    """
+    if word is None:
+        return None, None
+    name, version = reader.artifact(word).name, split_label(word, None)[1]
+    is_id = version is None and name != word
+    return name, reader.get(word).version if is_id else version
 
 
 def metadata_option(help: str) -> Callable[[Decorated], Decorated]:

@@ -4,7 +4,7 @@ import datetime as dt
 
 import click
 
-from ledger.cli.arguments import limit_option, metadata_option, moment, tags_option, type_option
+from ledger.cli.arguments import limit_option, metadata_option, moment, name_and_version, tags_option, type_option
 from ledger.cli.asked_columns import print_asked, show_option, values_of_version
 from ledger.cli.completions import complete_name, complete_version
 from ledger.cli.printing import Shape, print_fields, print_json, print_list, print_table
@@ -20,7 +20,7 @@ from ledger.cli.shapes import (
 )
 from ledger.cli.suggesting import SuggestingGroup
 from ledger.errors import ArgumentError
-from ledger.lookup import leaves, split_label
+from ledger.lookup import leaves
 
 _ARTIFACT_COLUMNS = {
     "NAME": "name",
@@ -68,11 +68,12 @@ def list_artifacts(session: Session, tags: tuple[str, ...]) -> None:
 @pass_session
 def show_artifact(session: Session, name: str) -> None:
     """Show an artifact. Tags and metadata are those of its latest version."""
-    if "@" in name:
+    reader = session.reader()
+    if name_and_version(reader, name)[1] is not None:
         raise ArgumentError(
             f"{name!r} names a version, and this shows an artifact", hint=f"run `ledger artifact version show {name}`"
         )
-    found = session.reader().artifact(name)
+    found = reader.artifact(name)
     _show_one(session, full_artifact_shape(found), found.latest.metadata)
 
 
@@ -100,10 +101,9 @@ def list_versions(
 ) -> None:
     """List versions, oldest first: of one artifact or of all. NAME@VERSION lists only that one."""
     reader = session.reader()
-    only = reader.artifact(name).name if name is not None else None
-    version = split_label(name, None)[1] if name is not None else None
+    name, version = name_and_version(reader, name)
     found = reader.search(
-        name=only,
+        name=name,
         version=version,
         tag=tags or None,
         type=type_,

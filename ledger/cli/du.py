@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ledger.cli.arguments import name_and_version
 from ledger.cli.completions import complete_version
 from ledger.cli.printing import Shape, print_json, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
@@ -26,8 +27,7 @@ _TOTAL = "total"
 def du(session: Session, name: str | None) -> None:
     """Show the bytes of each artifact, or of one artifact's versions: in files, as stored, and shared with others."""
     opened = session.ledger()
-    wanted = opened.artifact(name).name if name is not None else None
-    only = opened.get(name).claim.id if name is not None and "@" in name else None
+    wanted, only = name_and_version(opened, name)
     usage = opened.usage()
     chosen = [artifact for artifact in usage.artifacts if wanted in (None, artifact.name)]
     if session.json:
@@ -52,8 +52,8 @@ def _artifact_shape(artifact: "ArtifactUsage", only: str | None = None) -> Shape
 
 
 def _version_shapes(artifact: "ArtifactUsage", only: str | None) -> list[Shape]:
-    """Its versions, or the one with the id ``only``."""
-    return [_version_shape(version) for version in artifact.versions if only in (None, version.claim.id)]
+    """Its versions, or ``only`` one of them."""
+    return [_version_shape(version) for version in artifact.versions if only in (None, version.claim.version)]
 
 
 def _version_shape(version: "VersionUsage") -> Shape:

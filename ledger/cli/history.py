@@ -7,14 +7,13 @@ from typing import NoReturn
 
 import click
 
-from ledger.cli.arguments import limit_option
+from ledger.cli.arguments import limit_option, name_and_version
 from ledger.cli.completions import complete_version
 from ledger.cli.printing import print_list
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.shapes import commit_shape, labels_in
 from ledger.errors import MissingDependencyError
 from ledger.history import HONEST_SETTINGS, HONEST_VARIABLES, check_settings
-from ledger.lookup import split_label
 from ledger.records import check_limit
 from ledger.system_errors import storage_error
 
@@ -41,8 +40,8 @@ class PassThrough(ExampleCommand):
 def log(session: Session, name: str | None, limit: int | None) -> None:
     """Show what was published, newest first. NAME or NAME@VERSION shows only what concerns that one."""
     reader = session.reader()
-    version = split_label(name, None)[1] if name is not None else None
-    wanted = f"{reader.artifact(name).name}@{version or ''}" if name is not None else ""
+    name, version = name_and_version(reader, name)
+    wanted = f"{name}@{version or ''}" if name is not None else ""
     concerned = (
         commit
         for commit in reader.log()

@@ -49,8 +49,9 @@ def test_an_artifact_shows_its_latest_version(cli: Cli, iris: dict[str, Any]) ->
 
 
 def test_a_version_is_no_artifact(cli: Cli, iris: dict[str, Any]) -> None:
-    """``artifact show NAME@VERSION`` would show the latest as that one; it names the command that shows it."""
-    assert "ledger artifact version show iris@1" in cli("artifact", "show", "iris@1", code=2).err
+    """``artifact show`` of a version, by any name, would show the latest as that one; it names what shows it."""
+    for word in ("iris@1", iris["id"], iris["id"][:13]):
+        assert f"ledger artifact version show {word}`" in cli("artifact", "show", word, code=2).err
 
 
 def test_versions_are_a_table(cli: Cli, iris: dict[str, Any]) -> None:
@@ -172,6 +173,7 @@ def test_a_record_of_a_later_format_is_not_called_damaged(
             3,
             "Error: no artifact has the name, id or id prefix 'irsi'\nHint: did you mean 'iris'?\n",
         ),
+        (["artifact", "show", "iris@7"], 3, "Error: artifact 'iris' has no version '7'; the nearest"),
         (["artifact", "version", "list", "nope"], 3, "Error: no artifact has the name, id or id prefix 'nope'\n"),
         (["artifact", "version", "show", "iris@7"], 3, "Error: artifact 'iris' has no version '7'; the nearest"),
         (["artifact", "version", "list", "--since", "soon"], 2, "Usage: ledger artifact version list "),

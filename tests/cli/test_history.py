@@ -48,6 +48,16 @@ def test_one_version_can_be_asked_for(cli: Cli, iris: dict[str, Any]) -> None:
     assert "1b" == listed["version"]
 
 
+def test_an_id_asks_for_one_version(cli: Cli, iris: dict[str, Any]) -> None:
+    """`log`, `du` and `artifact version list` show, of an id or the beginning of one, that version and no other."""
+    cli("save", "data.csv", "--name", "iris")
+    for word in (iris["id"], iris["id"].upper(), iris["id"].replace("-", "")[:20]):
+        assert ["save iris@1"] == subjects(cli, word)
+        listed = json.loads(cli("artifact", "version", "list", word, "--json").out)
+        [taking] = json.loads(cli("du", word, "--json").out)["artifacts"]
+        assert [["1"], ["1"]] == [[each["version"] for each in shown] for shown in (listed, taking["versions"])]
+
+
 def test_a_commit_as_json(cli: Cli, iris: dict[str, Any]) -> None:
     """A commit has its full id, its time and the versions it is about."""
     commit = json.loads(cli("log", "--json").out)[0]
