@@ -11,10 +11,10 @@ from typing import Any
 from ledger.core import ArtifactVersion, Ledger, ledger_for_reading, ledger_for_writing
 from ledger.errors import LedgerError, StepInterfaceError
 from ledger.records import InputKind, StepInput, raw_value
-from ledger.runtime.annotations import class_of, names_class
+from ledger.runtime.annotations import class_of, names_class, spelled
 from ledger.runtime.graph import FactPath, FromLookup, FromOutside, FromStep, FromVersion, Plain
 from ledger.runtime.notes import noted
-from ledger.runtime.parameters import as_parameters
+from ledger.runtime.parameters import PARAMETERS_LIMIT, as_parameters, beyond_record
 from ledger.runtime.plan import PlannedStep, check_input
 from ledger.wording import shown
 
@@ -128,20 +128,32 @@ def _resolve(
 
 
 def _fact(planned: PlannedStep, name: str, version: ArtifactVersion, path: FactPath) -> Any:
-    """What a placeholder asked for; raises `StepInterfaceError` where the version has no such thing."""
+    """What a placeholder asked for; raises `StepInterfaceError` for no such thing, and for what is no parameter."""
     try:
-        return _follow(version, path)
+        found = _follow(version, path)
     except (LookupError, TypeError) as error:
         if isinstance(error, LedgerError):
             raise
-        asked = "".join(f".{key}" if how == "attribute" else f"[{shown(key)}]" for how, key in path)
-        asked = asked.replace(".load", ".load()", 1) if path[0][1] == "load" else asked
-        raise StepInterfaceError(
-            f"argument {name!r} of step {planned.name!r}: {version.claim.label} has no {asked}",
-            hint=_what_there_is(version, path[0][1]),
-            step=planned.name,
-            argument=name,
-        ) from error
+        message, hint = f"{version.claim.label} has no {_asked(path)}", _what_there_is(version, path[0][1])
+        raise _strange_fact(planned, name, message, hint) from error
+    if not isinstance(found, ArtifactVersion) and beyond_record({name: found}):
+        label, kind = f"{version.claim.label}{_asked(path)}", spelled(type(found))
+        message = f"{label} is no parameter: expected JSON of at most {PARAMETERS_LIMIT} bytes, got {kind}"
+        hint = "give the step the version or its whole value, and let its body take that part"
+        raise _strange_fact(planned, name, message, hint)
+    return found
+
+
+def _strange_fact(planned: PlannedStep, name: str, message: str, hint: str) -> StepInterfaceError:
+    return StepInterfaceError(
+        f"argument {name!r} of step {planned.name!r}: {message}", hint=hint, step=planned.name, argument=name
+    )
+
+
+def _asked(path: FactPath) -> str:
+    """The way to a fact as code writes it."""
+    asked = "".join(f".{key}" if how == "attribute" else f"[{shown(key)}]" for how, key in path)
+    return asked.replace(".load", ".load()", 1) if path[0][1] == "load" else asked
 
 
 def _what_there_is(version: ArtifactVersion, fact: str) -> str:

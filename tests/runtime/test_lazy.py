@@ -483,6 +483,22 @@ def test_how_a_value_is_loaded_is_not_said_in_the_body(load: Callable[[], Any]) 
     assert [1] == GOT
 
 
+@pytest.mark.parametrize(("value", "kind"), [(np.ones(2), "numpy.ndarray"), ({1: 2}, "dict"), ("x" * 300_000, "str")])
+def test_a_part_of_a_value_that_is_no_parameter_leads_to_the_whole(value: Any, kind: str) -> None:
+    """The error says what the part is, and its hint names a way that is open to a placeholder."""
+    made = save_artifact({"part": value}, "x")
+
+    def body() -> None:
+        takes(Client().get_artifact_version("x").load()["part"])
+
+    told = rf"argument 'given' of step 'takes': x@1\.load\(\)\['part'\] is no parameter: .*, got {kind}"
+    with pytest.raises(StepInterfaceError, match=told) as caught:
+        run_body(body)
+    assert "ExternalArtifact" not in str(caught.value.hint)
+    takes(made)
+    assert ["part"] == list(GOT[0])
+
+
 def test_a_fact_is_judged_by_the_annotation() -> None:
     """A fact that is neither what the step takes nor its default is refused before its body runs, as any input is."""
 
