@@ -15,6 +15,7 @@ from ledger.blobs import (
     absent,
     are_present,
     check_objects,
+    look_into,
     needs_of,
 )
 from ledger.blobs.chunks.recent_indexes import RecentIndexes
@@ -23,6 +24,7 @@ from ledger.blobs.stores.fsspec_store import FsspecStore
 from ledger.errors import IntegrityError
 from ledger.ids import new_uuid
 from tests.kit.contents import copy_content, load, noise, save
+from tests.kit.stores import CountingStore
 
 MIB = 1 << 20
 
@@ -206,6 +208,15 @@ def test_the_indexes_of_many_packs_are_asked_for_at_a_time() -> None:
     packs = {key for content in contents for key in needs_of(store, content).stretches if key.startswith("packs/")}
     store._tails = _Appointment(16)
     assert (16, []) == (len(packs), [done.fault for done in check_objects(store, packs) if done.fault])
+
+
+def test_a_table_is_read_once() -> None:
+    """A check needs one table for what it names and for whether that is so."""
+    store = CountingStore(FsspecStore(f"memory://{new_uuid(0)}"))
+    content = save(store, {"a": noise(MIB)})
+    store.gets.clear()
+    needs, fault = look_into(store, content, deep=True)
+    assert (None, None, [*needs.stretches]) == (needs.fault, fault, store.gets)  # its table, and its pack for the index
 
 
 def test_many_objects_are_looked_for_at_a_time() -> None:
