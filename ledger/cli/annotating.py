@@ -8,6 +8,7 @@ from ledger.cli.errors import print_warning
 from ledger.cli.printing import print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import full_version_shape, label_of, version_shape
+from ledger.records import encode_values
 
 
 @click.command(cls=ExampleCommand, example="ledger tag iris@1 best approved --remove raw")
@@ -48,9 +49,10 @@ def meta(session: Session, version: str, metadata: dict[str, object]) -> None:
     """Log metadata on a version. What was logged before stays in the history."""
     opened = session.ledger()
     found = opened.get(version)
+    shape = full_version_shape(found) if session.json else {}  # it asks the store: without an answer nothing is logged
     opened.log_metadata(metadata, found)
     noted = opened.get(found.id)
     if session.json:
-        print_json(full_version_shape(noted))
+        print_json({**shape, **version_shape(noted), "metadata": encode_values(noted.metadata)})
     else:
         print_line(f"{label_of(noted)}  metadata: {', '.join(metadata)}")

@@ -1,6 +1,7 @@
 """Tags and metadata from the shell."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +62,17 @@ def test_metadata_is_logged_and_found(cli: Cli, iris: dict[str, Any]) -> None:
     cli("save", "data.csv", "--name", "iris", "--meta", "source=scanner")
     listed = cli("artifact", "version", "list", "--meta", 'size={"height": 2}', "--meta", "source=camera=3", "--json")
     assert ["1"] == [found["version"] for found in json.loads(listed.out)]
+
+
+def test_metadata_that_cannot_be_answered_is_not_logged(cli: Cli, workdir: Path) -> None:
+    """``meta --json`` asks the store for the files it shows; where that does not answer, nothing is logged."""
+    (workdir / "data.csv").write_text("a,b\n")
+    cli("init", "--store", str(workdir / "bytes"))
+    cli("save", "data.csv", "--name", "iris")
+    (workdir / "bytes").rename(workdir / "away")
+    assert "" == cli("meta", "iris", "rows=1", "--json", code=5).out
+    assert "rows" not in Ledger.open().get("iris").metadata
+    cli("meta", "iris", "rows=1")
 
 
 def test_metadata_that_is_none_is_refused(cli: Cli, iris: dict[str, Any]) -> None:
