@@ -46,7 +46,7 @@ def status(session: Session) -> None:
         "commit": opened.revision,
         "artifacts": len(latest),
         "versions": sum(version.position for version in latest),
-        "store": opened.store.url,
+        "store": opened.workspace.unchecked_store().url,
         "remote": remote,
         "provisional": provisional,
     }

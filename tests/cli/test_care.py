@@ -101,6 +101,13 @@ def test_status_says_the_same_in_both_forms(cli: Cli) -> None:
     assert "provisional  nothing\n" in cli("status").out
 
 
+def test_status_says_where_bytes_are_that_are_away(cli: Cli, workdir: Path) -> None:
+    """Where the bytes should be is said also while nothing is there."""
+    cli("init", "--store", str(workdir / "bytes"))
+    (workdir / "bytes").rename(workdir / "away")
+    assert f"file://{workdir / 'bytes'}" == json.loads(cli("status", "--json").out)["store"]
+
+
 def test_status_tells_what_a_lost_remote_held(cli: Cli, iris: dict[str, Any]) -> None:
     """What a remote held that is no remote any more is not counted as waiting, for people as in JSON."""
     git(Ledger.open(), "update-ref", "refs/ledger/known/origin", "main")
