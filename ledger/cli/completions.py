@@ -1,13 +1,15 @@
 """What the shell offers for a word that is typed half: names of artifacts, versions, tags, remotes and runs.
 
 Click calls each ``complete_`` function for an argument or option that names it, and gets the words that begin with
-``incomplete``. None fails: where the ledger cannot be read, nothing is offered.
+``incomplete``. None fails or warns: what cannot be read is not offered.
 """
 
+import warnings
 from collections.abc import Callable
 
 import click
 
+from ledger.cli.shapes import label_of, readable
 from ledger.errors import LedgerError
 from ledger.lookup import PipelineRun, Reader, read_config
 
@@ -50,7 +52,8 @@ def complete_known_tag(context: click.Context, _: click.Parameter, incomplete: s
 
     def tags(reader: Reader) -> list[str]:
         name = named if reader.has_artifact(named) else None
-        return sorted({tag for each in reader.search(name=name, limit=_TAGGED_READ) for tag in each.tags})
+        found = readable(reader.search(name=name, limit=_TAGGED_READ), lambda each: each.tags, label_of)
+        return sorted({tag for tags in found for tag in tags})
 
     return _complete(context, tags, incomplete)
 
@@ -76,8 +79,11 @@ def _newest_runs(reader: Reader) -> list[PipelineRun]:
 
 
 def _complete(context: click.Context, choices: Callable[[Reader], list[str]], incomplete: str) -> list[str]:
-    try:
-        found = choices(Reader.open(context.find_root().params.get("ledger")))
-    except LedgerError:
-        return []  # a shell that completes has no place for an error; the command itself will say it
+    # A shell that completes has no place for an error or a warning; the command itself will say it.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            found = choices(Reader.open(context.find_root().params.get("ledger")))
+        except LedgerError:
+            return []
     return [each for each in found if each.startswith(incomplete)]

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from ledger import Ledger, save_artifact
 from ledger.cli.program import program
 from ledger.cli.session import Session
-from tests.cli.conftest import PROGRAM, ROOT, Cli
+from tests.cli.conftest import PROGRAM, ROOT, Cli, start
 from tests.kit.git import git_says, unpack
+from tests.kit.ledgers import forge, plant
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -91,6 +92,17 @@ def test_completion_knows_the_tags_to_look_for_or_to_put_on(iris: dict[str, Any]
         assert ["plain,raw", "plain,ripe", "plain,rough"] == complete(words=f"ledger {words}").split()
     for words in ("artifact version list iris --tag r", "save data.csv --name iris --tag r", "tag iris@1 new r"):
         assert ["plain,raw", "plain,ripe"] == complete(words=f"ledger {words}").split()
+
+
+def test_completion_leaves_out_what_is_damaged_without_a_word(iris: dict[str, Any]) -> None:
+    """The tags of sound versions and the sound runs are offered, and nothing is printed between the user's words."""
+    ledger = Ledger.open()
+    forge(ledger, ledger.get("iris"), name="somebody_else")
+    plant(ledger, {"runs/2025-11-07/019a5d0c-3a7e-7cc2-9d3f-1c0e6b8a4d21/run.json": b"{}"})
+    for words, offered in (("ledger tag iris ", "plain,raw\n"), ("ledger run show ", "\n")):
+        asked = {"_LEDGER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = start(environment=asked)
+        assert (offered, "") == (done.stdout, done.stderr)
 
 
 def complete_in_bash(cli: Cli, workdir: Path, *words: str) -> list[str]:
