@@ -122,9 +122,9 @@ def remove(session: Session, name: str) -> None:
 
 
 def _show(session: Session, name: str, settings: RemoteConfig, verb: str) -> None:
-    url = without_secrets(settings.url)
+    url, store = without_secrets(settings.url), without_secrets(settings.store)
     if session.json:
-        print_json({"name": name, "url": url, "store": settings.store or None})
+        print_json({"name": name, "url": url, "store": store or None})
     else:
         print_line(f"{name} {verb} {url}")
 

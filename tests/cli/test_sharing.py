@@ -197,6 +197,15 @@ def test_a_remote_is_removed(cli: Cli, two: tuple[str, str], workdir: Path) -> N
     assert "edit that file" in cli("--ledger", "a", "remote", "remove", "origin", code=2).err
 
 
+def test_a_secret_that_somebody_wrote_into_a_remote_is_not_shown(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
+    """``remote list`` and ``remote remove`` leave it out, of the URL as of the store."""
+    with (workdir / "a" / "config.toml").open("a") as settings:
+        settings.write("\n[remotes.more]\nurl = 'https://ada:canary@host/x.git'\nstore = 'https://ada:canary@host/y'\n")
+    expected = {"name": "more", "url": "https://host/x.git", "store": "https://host/y"}
+    assert expected in json.loads(cli("--ledger", "a", "remote", "list", "--json").out)
+    assert expected == json.loads(cli("--ledger", "a", "remote", "remove", "more", "--json").out)
+
+
 @pytest.mark.parametrize("words", [("add", "backup", "hub.git"), ("remove", "origin")])
 def test_a_remote_that_is_written_is_told_though_settings_cannot_be_read_any_more(
     cli: Cli, two: tuple[str, str], workdir: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
