@@ -20,8 +20,14 @@ from ledger.materializers.programs import SPAWNED
 from ledger.notices import warn_user
 
 _PYTHON = "python.txt"
-_MAKES_FUNCTIONS = ("cloudpickle.cloudpickle", "_make_function")
+_CLOUDPICKLE = "cloudpickle.cloudpickle"
+_MAKES_FUNCTIONS = "_make_function"
+_MAKES_CLASSES = frozenset({"_make_skeleton_class", "_make_skeleton_enum"})
+_SETS_CLASSES = "_class_setstate"
 _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
+
+_brought: set[str] = set()
+"""The classes that pickles have brought into this process, by the ids that cloudpickle gives them."""
 
 
 @functools.cache
@@ -68,7 +74,11 @@ def _with_all_members(kind: Any, make: Any, given: tuple[Any, ...], state: tuple
 
 
 class Unpickler(pickle.Unpickler):
-    """Loads what this Python can run; `MaterializerError` for byte code of another one."""
+    """Loads what this Python can run; `MaterializerError` for byte code of another one.
+
+    A class that the program has defined itself stays as it is now; cloudpickle alone would set it back to what it was
+    at the save, with copies of its functions that see none of the program's variables.
+    """
 
     def __init__(self, file: IO[bytes], python: str) -> None:
         """``python`` is the version of the Python that made the pickle."""
@@ -77,14 +87,37 @@ class Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """What a pickle names."""
-        if (module, name) == _MAKES_FUNCTIONS and not _is_like_this(self._python):
+        if module != _CLOUDPICKLE:
+            return super().find_class(module, name)
+        if name == _MAKES_FUNCTIONS and not _is_like_this(self._python):
             raise MaterializerError(
                 f"a pickled value holds functions of its program as byte code of Python {self._python}, "
                 f"which Python {python_version()} cannot run",
                 hint=f"load it with Python {_minor(self._python)}, or save it there by classes of a module",
                 saved_by=self._python,
             )
-        return super().find_class(module, name)
+        found = super().find_class(module, name)
+        if name in _MAKES_CLASSES:
+            return functools.partial(_class_made_by, found)
+        return functools.partial(_set_if_brought, found) if name == _SETS_CLASSES else found
+
+
+def _class_made_by(make: Any, *given: Any) -> Any:
+    """The class that a pickle brings: the one that this process has or, noted down, a new one."""
+    from cloudpickle import cloudpickle
+
+    *_, id, _ = given
+    if id not in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID:  # noqa: SLF001  # nothing else tells the two apart
+        _brought.add(id)
+    return make(*given)
+
+
+def _set_if_brought(set_state: Any, kind: Any, state: Any) -> Any:
+    """Give a class what a pickle says of it, if the class came by a pickle."""
+    from cloudpickle import cloudpickle
+
+    is_brought = cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS.get(kind) in _brought  # noqa: SLF001  # as above
+    return set_state(kind, state) if is_brought else kind
 
 
 def write_versions(materializer: BaseMaterializer, modules: set[str]) -> None:

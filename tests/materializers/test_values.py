@@ -401,6 +401,42 @@ def test_a_class_of_a_script_is_brought_along(bench: Bench, tmp_path: Path) -> N
     assert load_value("builtin.cloudpickle/1", "__main__.Mine", bench.files(held, trusted=True)).answer == 42
 
 
+def test_a_load_leaves_the_programs_own_class_as_it_is(bench: Bench) -> None:
+    """What the class has come to hold since the save stays, and its functions are those that the program defined."""
+
+    class Own:
+        made = 1
+
+        def answer(self) -> int:
+            return 42
+
+    answer = Own.answer
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save(Own())
+    Own.made = 2
+    assert type(bench.load(saved, held, trusted=True)) is Own
+    assert (2, answer) == (Own.made, Own.answer)
+
+
+def test_a_class_that_was_brought_along_is_as_the_pickle_loaded_last_says(bench: Bench, tmp_path: Path) -> None:
+    """A script that saves, changes its class and saves again has the change in its second pickle."""
+    held = saved_by_a_script(
+        tmp_path,
+        "class Mine:\n    made = 1\n"
+        "_, first = bench.save(Mine())\n"
+        "Mine.made = 2\n"
+        "_, second = bench.save(Mine())\n"
+        "saved, held = bench.save(lambda: (first['value.pkl'], second['value.pkl']))\n",
+    )
+    both = load_value("builtin.cloudpickle/1", "builtins.function", bench.files(held, trusted=True))()
+    kinds = [
+        load_value("builtin.cloudpickle/1", "__main__.Mine", bench.files({**held, "value.pkl": each}, trusted=True))
+        for each in both
+    ]
+    assert type(kinds[0]) is type(kinds[1])
+    assert kinds[1].made == 2
+
+
 def test_an_enum_of_a_script_keeps_all_its_names(bench: Bench, tmp_path: Path) -> None:
     """Its aliases and its flags of several bits are there in the script itself, and where that never ran."""
     held = saved_by_a_script(

@@ -342,6 +342,29 @@ def class_of_equals(number: int) -> type:
     return Model
 
 
+@pytest.mark.filterwarnings("ignore:a value of type .* is saved by cloudpickle")
+def test_a_class_is_the_same_one_when_a_value_of_it_has_been_loaded() -> None:
+    """A step that gives an object of a class made in a function is a hit after another step has taken the object."""
+
+    class Made:
+        def answer(self) -> int:
+            return 42
+
+    @step
+    def makes() -> Made:
+        return Made()
+
+    @step
+    def takes(made: Made) -> int:
+        return made.answer()
+
+    @pipeline
+    def both() -> None:
+        takes(makes())
+
+    assert [["completed"] * 2, ["cached"] * 2] == [[each.status for each in both().steps.values()] for _ in range(2)]
+
+
 def test_classes_are_told_apart_whatever_they_say_of_equality() -> None:
     """A class is known by what it is: where a metaclass calls all classes equal, or has no hash, each counts."""
     made = [class_of_equals(1), class_of_equals(2), class_of_equals(1)]
