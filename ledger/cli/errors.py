@@ -47,7 +47,7 @@ _NO_ARGUMENTS: type[click.ClickException] | tuple[()] = getattr(click.exceptions
 
 def report_error(error: LedgerError, *, wants_json: bool, ledger: str | None = None) -> int:
     """Say on stderr what went wrong and what to do next, on the ``ledger`` that was named; returns the exit code."""
-    hint = _on_ledger(_in_locale(error), ledger)
+    hint = on_ledger(_in_locale(error), ledger)
     if wants_json:
         _print_object(error.kind, str(error), hint)
     else:
@@ -73,10 +73,10 @@ def report_usage(error: click.ClickException, *, wants_json: bool) -> int:
 
 def print_warning(message: Warning | str, *, ledger: str | None = None) -> None:
     """Say a warning about the ``ledger`` that was named as a line on stderr."""
-    write_on_stderr(one_line(f"Warning: {_on_ledger(str(message), ledger)}"))
+    write_on_stderr(one_line(f"Warning: {on_ledger(str(message), ledger)}"))
 
 
-def _on_ledger(text: str, ledger: str | None) -> str:
+def on_ledger(text: str, ledger: str | None) -> str:
     """A text whose commands name the ledger as the user did; one that makes a ledger names its own place."""
     if ledger is None:
         return text

@@ -36,15 +36,15 @@ def repair(context: click.Context, session: Session, source: str, dry_run: bool)
     done: Repaired | None = None
     if not dry_run and not plan.is_empty:
         if not session.json:
-            _show_plan(plan)
+            _show_plan(session, plan)
         done = ledger.maintenance.execute_repair(opened, plan, now=dt.datetime.now(dt.UTC))
     is_ok = done.report.ok if done is not None else plan.is_enough
     if session.json:
         print_json(_shape(plan, done, is_ok=is_ok, dry_run=dry_run))
     elif done is None:
-        _show_plan(plan)
+        _show_plan(session, plan)
     else:
-        _show_done(done)
+        _show_done(session, done)
     context.exit(0 if is_ok else DAMAGED)
 
 
@@ -78,15 +78,17 @@ def _shape(plan: "RepairPlan", done: "Repaired | None", *, is_ok: bool, dry_run:
     }
 
 
-def _show_plan(plan: "RepairPlan") -> None:
+def _show_plan(session: Session, plan: "RepairPlan") -> None:
     if plan.problems:
-        print_problems(plan.problems)
+        print_problems(session, plan.problems)
     for each in plan.contents:
         print_line(f"{each.label}: {counted(len(each.keys), 'object')} from {plan.source.where}")
     for label in plan.hopeless:
         print_line(f"{label}: {plan.source.where} cannot make it whole")
     if plan.hopeless:
-        print_line("others may: a clone stores only what was saved in it, and `ledger remote list` shows other stores")
+        session.advise(
+            "others may: a clone stores only what was saved in it, and `ledger remote list` shows other stores"
+        )
     history = plan.history
     if history.fetched or history.kept or history.lost:
         counts = f"{len(history.fetched)} fetched, {len(history.kept)} kept, {len(history.lost)} nowhere to be had"
@@ -101,9 +103,9 @@ def _show_plan(plan: "RepairPlan") -> None:
         print_line(f"{plan.source.where} has nothing that mends this")
 
 
-def _show_done(done: "Repaired") -> None:
+def _show_done(session: Session, done: "Repaired") -> None:
     if done.report.problems:
-        print_problems(done.report.problems)
+        print_problems(session, done.report.problems)
     if done.quarantine.exists():
         print_line(f"bad copies are kept in {done.quarantine}")
     print_line(f"repaired; {counted(len(done.report.problems), 'problem')} left")

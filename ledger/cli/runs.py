@@ -93,7 +93,7 @@ def show_run(session: Session, id: str | None) -> None:
         print_line("interrupted: no end of it could be recorded")
         if found.is_recorded:
             # The step that was running has no record that would name what it had saved by itself.
-            print_line(f"`ledger git log --oneline --grep 'Run: {found.id}'` lists what it had published by then")
+            session.advise(f"`ledger git log --oneline --grep 'Run: {found.id}'` lists what it had published by then")
     print_line(found.name)
     for name in found.planned_steps:
         is_last = name == found.planned_steps[-1]

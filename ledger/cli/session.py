@@ -12,6 +12,8 @@ import click
 
 import ledger
 from ledger.cli.completions import complete_version
+from ledger.cli.errors import on_ledger
+from ledger.cli.printing import print_line
 from ledger.lookup import Reader
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ class Session:
     def ledger(self) -> "Ledger":
         """The ledger with its values; raises `LedgerNotFoundError`."""
         return ledger.Ledger.open(self.path)
+
+    def advise(self, text: str) -> None:
+        """Print a line of advice, whose commands name the ledger as the user did."""
+        print_line(on_ledger(text, self.path))
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

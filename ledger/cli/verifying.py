@@ -96,16 +96,16 @@ def problem_shape(problem: "Problem") -> Shape:
     }
 
 
-def print_problems(problems: Sequence["Problem"]) -> None:
+def print_problems(session: Session, problems: Sequence["Problem"]) -> None:
     """Print problems as a table, and what helps against those that no copy mends."""
     shapes = [
         {**problem_shape(problem), "message": problem.message + _touched(problem.versions)} for problem in problems
     ]
     print_table(_PROBLEM_COLUMNS, shapes)
     if any(shape["version"] == BRANCH for shape in shapes):
-        print_line(f"which commit {BRANCH} was at only you can say: `ledger status` tells how it is put back")
+        session.advise(f"which commit {BRANCH} was at only you can say: `ledger status` tells how it is put back")
     for hint in dict.fromkeys(problem.hint for problem in problems if problem.hint):
-        print_line(hint)
+        session.advise(hint)
 
 
 def _touched(versions: Sequence[str]) -> str:
@@ -132,9 +132,9 @@ def _print(session: Session, report: "Report") -> None:
         )
         return
     if report.problems:
-        print_problems(report.problems)
+        print_problems(session, report.problems)
         if not all(problem.hint for problem in report.problems):
-            print_line(
+            session.advise(
                 "`ledger repair --from SOURCE` fetches good copies, as from a backup, a clone or a remote's store"
             )
     if report.orphans:

@@ -187,6 +187,7 @@ def test_a_run_whose_process_died_says_so(cli: Cli) -> None:
     (told,) = (line for line in shown if line.endswith("` lists what it had published by then"))
     words = shlex.split(told.partition("`ledger git ")[2].partition("`")[0])
     assert "save checkpoint@1" in git(Ledger.open(), *words)
+    assert "`ledger --ledger .ledger git log " in cli("--ledger", ".ledger", "run", "show").out
     assert ("failed", None) == tuple(
         json.loads(cli("run", "show", "--json").out)[key] for key in ("status", "ended_at")
     )

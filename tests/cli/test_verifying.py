@@ -91,6 +91,15 @@ def test_a_check_that_found_something_says_what_helps(cli: Cli, iris: dict[str, 
     assert told in cli("verify", code=5).out
 
 
+def test_advice_is_about_the_ledger_that_was_named(cli: Cli, iris: dict[str, Any], workdir: Path) -> None:
+    """A command that a check or a repair proposes, run as it is printed, acts on the ledger that was looked at."""
+    named = ("--ledger", ".ledger")
+    cli(*named, "clone", ".ledger", "clone/.ledger")
+    damage(chunk_of(Ledger.open()))
+    assert "\n`ledger --ledger .ledger repair --from SOURCE` fetches" in cli(*named, "verify", code=5).out
+    assert ", and `ledger --ledger .ledger remote list` shows" in cli(*named, "repair", "--from", "clone", code=5).out
+
+
 @pytest.mark.parametrize("words", [["verify"], ["verify", "--quick"], ["repair", "--from", "copy"]])
 def test_who_has_changed_registered_data_is_told_what_helps(cli: Cli, iris: dict[str, Any], words: list[str]) -> None:
     """No copy mends it: it is put back or registered again, and a repair is named only for other problems."""
