@@ -35,9 +35,11 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
     for field in fields:
         if field not in values:
             known = ", ".join(f"{{{key}}}" for key in values)
+            # What stands in braces means more to `format` than a key, unless it is a plain word.
+            other = f", or give substitutions={{{field!r}: ...}}" if field.isidentifier() else ""
             raise NameTemplateError(
                 f"could not format the name template {template!r}: nothing is known of {field!r}",
-                hint=f"use {known}, or give substitutions={{{field!r}: ...}}",
+                hint=f"use {known}{other}",
                 template=template,
             )
     try:

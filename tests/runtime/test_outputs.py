@@ -216,6 +216,27 @@ def test_a_name_that_cannot_be_filled_is_refused_before_anything_runs(
     assert [] == list(workdir.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("x_{missing}", "use {date}, {time}, or give substitutions={'missing': ...}"),
+        ("x_{}", "use {date}, {time}"),
+        ("x_{0}", "use {date}, {time}"),
+        ("x_{date.year}", "use {date}, {time}"),
+    ],
+)
+def test_a_substitution_is_asked_for_where_it_would_help(workdir: Path, name: str, hint: str) -> None:
+    """The hint names one for a plain word in braces alone."""
+
+    def made() -> int:
+        raise AssertionError
+
+    made.__annotations__["return"] = Annotated[int, name]
+    with pytest.raises(NameTemplateError) as caught:
+        step(made)()
+    assert hint == caught.value.hint
+
+
 def test_a_substitution_that_cannot_be_formatted_so_is_refused(workdir: Path) -> None:
     """What is no text has other formats than a text, and Python's own error names no template."""
 
