@@ -147,6 +147,7 @@ def full_run_shape(run: PipelineRun) -> Shape:
         **run_shape(run),
         "parameters": encode_values(run.parameters),
         "project": {"commit": project.commit, "dirty": project.dirty} if project is not None else None,
+        "planned_steps": list(run.planned_steps),
         "steps": [_step_shape(step) for step in run.steps.values()],
     }
 

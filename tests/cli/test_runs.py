@@ -188,9 +188,9 @@ def test_a_run_whose_process_died_says_so(cli: Cli) -> None:
     words = shlex.split(told.partition("`ledger git ")[2].partition("`")[0])
     assert "save checkpoint@1" in git(Ledger.open(), *words)
     assert "`ledger --ledger .ledger git log " in cli("--ledger", ".ledger", "run", "show").out
-    assert ("failed", None) == tuple(
-        json.loads(cli("run", "show", "--json").out)[key] for key in ("status", "ended_at")
-    )
+    found = json.loads(cli("run", "show", "--json").out)
+    assert ("failed", None) == (found["status"], found["ended_at"])
+    assert (["first"], ["first", "last"]) == ([step["name"] for step in found["steps"]], found["planned_steps"])
 
 
 def test_a_version_given_for_a_run_is_told_the_way_to_its_runs(cli: Cli) -> None:
