@@ -78,7 +78,7 @@ def show_artifact(session: Session, name: str) -> None:
 
 
 @versions.command("list", cls=ExampleCommand, example="ledger artifact version list iris --tag best --limit 10")
-@click.argument("name", required=False, shell_complete=complete_version)
+@click.argument("name", metavar="[NAME[@VERSION]]", required=False, shell_complete=complete_version)
 @tags_option("Only versions with this tag; may be repeated.")
 @metadata_option(
     "Only versions with this metadata, JSON or text; a group is 'metrics={\"accuracy\": 0.97}'; may be repeated."

@@ -33,7 +33,7 @@ class PassThrough(ExampleCommand):
 
 
 @click.command(cls=ExampleCommand, example="ledger log iris --limit 20")
-@click.argument("name", required=False, shell_complete=complete_version)
+@click.argument("name", metavar="[NAME[@VERSION]]", required=False, shell_complete=complete_version)
 @limit_option("Only the newest N commits.")
 @json_option
 @pass_session

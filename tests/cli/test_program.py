@@ -266,7 +266,16 @@ def test_a_missing_choice_is_told_in_words(cli: Cli) -> None:
     assert "Choose from: bash, zsh, fish" in cli("completion", code=2).err
 
 
-@pytest.mark.parametrize("words", [["get", "iris", "-o", "x"], ["tag", "iris", "x"], ["artifact", "version", "show"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["get", "iris", "-o", "x"],
+        ["tag", "iris", "x"],
+        ["artifact", "version", "show"],
+        ["artifact", "version", "list", "iris"],
+        ["log", "iris"],
+    ],
+)
 def test_who_gives_the_version_as_an_option_is_told_where_it_goes(cli: Cli, words: list[str]) -> None:
     """As it is given in Python; a save alone has such an option."""
     assert "the version goes with the name, as NAME@VERSION." in cli(*words, "--version", "1", code=2).err
