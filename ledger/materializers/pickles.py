@@ -12,6 +12,7 @@ import sys
 import types
 from enum import EnumMeta
 from typing import IO, Any
+from weakref import WeakSet
 
 from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
@@ -22,12 +23,11 @@ from ledger.notices import warn_user
 _PYTHON = "python.txt"
 _CLOUDPICKLE = "cloudpickle.cloudpickle"
 _MAKES_FUNCTIONS = "_make_function"
-_MAKES_CLASSES = frozenset({"_make_skeleton_class", "_make_skeleton_enum"})
 _SETS_CLASSES = "_class_setstate"
 _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
 
-_brought: set[str] = set()
-"""The classes that pickles have brought into this process, by the ids that cloudpickle gives them."""
+_own: WeakSet[type] = WeakSet()
+"""The classes that this process has pickled whole."""
 
 
 @functools.cache
@@ -53,8 +53,10 @@ def pickler_class() -> Any:
             if isinstance(module, str):  # some functions of C have none
                 self.modules.add(module)
             reduced = super().reducer_override(held)
-            is_whole = isinstance(held, EnumMeta) and isinstance(reduced, tuple)
-            return _with_all_members(held, *reduced) if is_whole else reduced
+            if not (isinstance(held, type) and isinstance(reduced, tuple)):
+                return reduced
+            _own.add(held)
+            return _with_all_members(held, *reduced) if isinstance(held, EnumMeta) else reduced
 
     return Pickler
 
@@ -76,8 +78,8 @@ def _with_all_members(kind: Any, make: Any, given: tuple[Any, ...], state: tuple
 class Unpickler(pickle.Unpickler):
     """Loads what this Python can run; `MaterializerError` for byte code of another one.
 
-    A class that the program has defined itself stays as it is now; cloudpickle alone would set it back to what it was
-    at the save, with copies of its functions that see none of the program's variables.
+    A class that the program has saved itself stays as it is now; cloudpickle alone would set it back to what it was at
+    the save, with copies of its functions that see none of the program's variables.
     """
 
     def __init__(self, file: IO[bytes], python: str) -> None:
@@ -97,27 +99,12 @@ class Unpickler(pickle.Unpickler):
                 saved_by=self._python,
             )
         found = super().find_class(module, name)
-        if name in _MAKES_CLASSES:
-            return functools.partial(_class_made_by, found)
-        return functools.partial(_set_if_brought, found) if name == _SETS_CLASSES else found
+        return functools.partial(_set_unless_own, found) if name == _SETS_CLASSES else found
 
 
-def _class_made_by(make: Any, *given: Any) -> Any:
-    """The class that a pickle brings: the one that this process has or, noted down, a new one."""
-    from cloudpickle import cloudpickle
-
-    *_, id, _ = given
-    if id not in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID:  # noqa: SLF001  # nothing else tells the two apart
-        _brought.add(id)
-    return make(*given)
-
-
-def _set_if_brought(set_state: Any, kind: Any, state: Any) -> Any:
-    """Give a class what a pickle says of it, if the class came by a pickle."""
-    from cloudpickle import cloudpickle
-
-    is_brought = cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS.get(kind) in _brought  # noqa: SLF001  # as above
-    return set_state(kind, state) if is_brought else kind
+def _set_unless_own(set_state: Any, kind: type, state: Any) -> Any:
+    """Give a class what a pickle says of it, unless it is the program's own."""
+    return kind if kind in _own else set_state(kind, state)
 
 
 def write_versions(materializer: BaseMaterializer, modules: set[str]) -> None:
