@@ -5,6 +5,7 @@ import fcntl
 import os
 import resource
 import signal
+import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -102,6 +103,16 @@ def test_a_temporary_folder_stays_for_whoever_inherits_it(tmp_path: Path, monkey
     assert os.path.isdir(left)
     os.close(writing)
     os.close(reading)
+
+
+def test_a_temporary_folder_that_cannot_be_made_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not made is not let go either: the interpreter has nothing to say beside the error."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with pytest.raises(FileNotFoundError):
+        TemporaryFolder()
+    assert [] == unraisable
 
 
 def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ class TemporaryFolder:
     ``OSError``.
     """
 
+    _inherited = -1
+
     def __init__(self) -> None:
         import tempfile
 
@@ -38,7 +40,8 @@ class TemporaryFolder:
         os.set_inheritable(self._inherited, True)
 
     def __del__(self) -> None:
-        os.close(self._inherited)
+        if self._inherited >= 0:  # else it could not be made
+            os.close(self._inherited)
 
 
 def machine_name() -> str:
