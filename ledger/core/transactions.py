@@ -42,7 +42,7 @@ from ledger.history import (
     refuse_taken,
 )
 from ledger.ids import full_id
-from ledger.lookup import Artifact, ArtifactVersion
+from ledger.lookup import Artifact, ArtifactVersion, split_label
 from ledger.materializers import BaseMaterializer, SavedValue
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -326,7 +326,7 @@ class Transaction:
             return published_claim(self._snapshot, on, version)
         except ArtifactNotFoundError:
             # A name means what was there when the transaction began, a handle or an id its version, whenever it came.
-            if isinstance(on, str) and full_id(on.partition("@")[0]) is None:
+            if isinstance(on, str) and full_id(split_label(on, None)[0]) is None:
                 raise
             return published_claim(self._workspace.snapshot(), on, version)
 
