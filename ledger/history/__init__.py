@@ -21,6 +21,7 @@ from ledger.history.git.remotes import (
     path_in,
     refuse_secrets,
     remote_url,
+    repository_at,
 )
 from ledger.history.git.repository import LOCK, REPOSITORY
 from ledger.history.git.revisions import in_utc, time_of
@@ -70,6 +71,7 @@ __all__ = [
     "refuse_secrets",
     "refuse_taken",
     "remote_url",
+    "repository_at",
     "run_file",
     "step_file",
     "time_of",

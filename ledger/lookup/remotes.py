@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ledger.disk import is_file, is_folder, names_in
 from ledger.errors import ConfigError, StorageError
-from ledger.history import REPOSITORY, Remote, check_remote, path_in, refuse_secrets, remote_url
+from ledger.history import REPOSITORY, Remote, check_remote, path_in, refuse_secrets, remote_url, repository_at
 from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config, store_url
 from ledger.lookup.configuring import append_remote
 from ledger.lookup.discovery import LEDGER_DIRECTORY
@@ -75,7 +75,7 @@ def store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
         return ""
     if (url := _own_store_at(settings)) is not None:
         return "" if _is_distant(url) else url
-    return str(local / BARE_STORE)
+    return str((repository_at(local) or local) / BARE_STORE)
 
 
 def unfollowed_store(settings: RemoteConfig) -> str:
@@ -109,7 +109,7 @@ def remotes_of(settings: RemoteConfig) -> tuple[tuple[RemoteConfig, str], ...]:
 def is_absent(settings: RemoteConfig) -> bool:
     """Whether a remote is a path with nothing there but maybe an empty folder, such as an unused mount point."""
     path = _local_path(settings.url)
-    return path is not None and not names_in(path)
+    return path is not None and not names_in(path) and repository_at(path) is None
 
 
 def _own_store_at(settings: RemoteConfig) -> str | None:
@@ -125,7 +125,9 @@ def _is_distant(store: str) -> bool:
 
 def _local_path(url: str) -> Path | None:
     """The path that a remote's URL means on this machine, ``None`` if it means another place."""
-    return None if not url or (is_url(url, seen_from=Path()) and not url.startswith(_FILE)) else Path(path_in(url))
+    is_elsewhere = is_url(url, seen_from=Path()) and not url.startswith(_FILE)
+    path = "" if is_elsewhere else path_in(url)
+    return Path(path) if path else None
 
 
 def _ledger_at(url: str) -> Path | None:

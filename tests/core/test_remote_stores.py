@@ -121,12 +121,14 @@ def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger], hub
         pytest.fail("they would be pushed now")
 
 
-def test_a_path_that_is_written_as_a_url(tmp_path: Path) -> None:
-    """Bytes and history go to the same place: what Git decodes in a URL is decoded for the store as well."""
+@pytest.mark.parametrize("url", ["file://{}/hub.git", "file://localhost{}/hub.git", "{}/hub"])
+def test_a_path_that_is_written_in_another_way(tmp_path: Path, url: str) -> None:
+    """Bytes and history go to the same place: what Git decodes, leaves out or adds, it does for the store as well."""
     (team := tmp_path / "the team").mkdir()
     hub = new_hub(team)
     ada = Ledger.init(tmp_path / "ada")
-    write_remote(ada.path, "origin", f"file://{hub}".replace(" ", "%20"))
+    folder = str(team).replace(" ", "%20") if ":" in url else str(team)
+    write_remote(ada.path, "origin", url.format(folder))
     ada.save("x", "iris")
     ada.sync()
     assert "x" == Ledger.clone(hub, tmp_path / "bob").load("iris")

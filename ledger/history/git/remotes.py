@@ -6,14 +6,18 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.disk import SMALL, read_file, storage_errors
+from ledger.disk import SMALL, is_folder, read_file, storage_errors
 from ledger.errors import ArgumentError, ConfigError
+from ledger.history.git.repository import PACKS
 from ledger.wording import without_secrets
 
 PUBLISHED = "origin"
 """The remote whose numbers are published: what it held under a number, it holds for ever."""
 
 FILE = "file://"
+
+_GIT_ENDS = ("/.git", "", ".git")
+"""What Git appends to a path to find the repository there, in this order."""
 
 _PASSWORD = re.compile(r"(?::/|^https?:)/[^/\s:@]*:[^/\s]+@")
 _HTTP_QUERY = re.compile(r"https?://[^#]*\?")
@@ -79,12 +83,21 @@ def refuse_secrets(url: str) -> None:
 
 
 def path_in(url: str) -> str:
-    """The path that a ``file://`` URL means, as Git reads it; any other text is given back as it is."""
+    """The path that a ``file://`` URL means, as Git reads it, which takes no notice of a host in it.
+
+    Empty where the URL has no path; any other text is given back as it is.
+    """
     if not url.startswith(FILE):
         return url
     from urllib.parse import unquote
 
-    return unquote(url.removeprefix(FILE))
+    _, slash, path = url.removeprefix(FILE).partition("/")
+    return unquote(slash + path)
+
+
+def repository_at(path: Path) -> Path | None:
+    """The repository that Git finds at a path, which may lack the ``.git`` at its end; ``None`` where there is none."""
+    return next((Path(f"{path}{end}") for end in _GIT_ENDS if is_folder(f"{path}{end}/{PACKS}")), None)
 
 
 def remote_url(git_dir: Path, remote: str) -> str | None:

@@ -24,7 +24,7 @@ from ledger.disk import (
 from ledger.errors import DiskFullError, RemoteError, StorageError
 from ledger.history.git.loose import LooseObjects
 from ledger.history.git.refs import BRANCH, PACKED_REFS
-from ledger.history.git.remotes import FILE, Remote, path_in
+from ledger.history.git.remotes import FILE, Remote, path_in, repository_at
 from ledger.history.git.repository import PACKS, UNSYNCED
 from ledger.history.sharing.git_program import (
     ASK_MEMORY,
@@ -65,8 +65,6 @@ _MADE = ("HEAD", "config", PACKED_REFS, BRANCH)
 """The files without which a repository is none, or has no branch."""
 _NAMED_IN = (PACKS, os.path.dirname(BRANCH), "reftable")
 """The folders in which Git names what it takes: packs, and refs, which a remote may keep as it likes."""
-_GIT_ENDS = ("/.git", "", ".git")
-"""What Git appends to a path to find the repository there, in this order."""
 _LINE = r"([0-9a-f]{40})\t" + re.escape(BRANCH)  # compiled by `re` when it is first used
 _UNREADABLE = "0" * 40
 """The id that Git gives for a branch whose file it finds empty, damaged or closed."""
@@ -177,8 +175,8 @@ def settle_remote(remote: Remote, before: CommitId | None) -> None:
     git_dir = _repository_near(remote)
     if git_dir is None:
         return
-    is_pushed = before is not None and LooseObjects(Path(git_dir, "objects")).has(before)
-    if is_pushed or mode_of(Path(git_dir).parent / UNSYNCED):
+    is_pushed = before is not None and LooseObjects(git_dir / "objects").has(before)
+    if is_pushed or mode_of(git_dir.parent / UNSYNCED):
         settle_everything()
     if not os.access(git_dir, os.W_OK):
         return  # a read-only disk has nothing left to sync, and some cannot be asked to
@@ -202,12 +200,9 @@ def _is_near(remote: Remote) -> bool:
     return remote.url.startswith(("/", FILE))
 
 
-def _repository_near(remote: Remote) -> str | None:
+def _repository_near(remote: Remote) -> Path | None:
     """Where the repository of a remote on this machine lies; ``None`` for any other, and where there is none."""
-    if not _is_near(remote):
-        return None
-    path = path_in(remote.url)
-    return next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/{PACKS}")), None)
+    return repository_at(Path(path_in(remote.url))) if _is_near(remote) else None
 
 
 def _clear_dead_locks(remote: Remote, refusal: str) -> bool:
