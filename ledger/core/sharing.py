@@ -20,6 +20,7 @@ from ledger.core.uploading import uploaded
 from ledger.core.workspace import Workspace
 from ledger.disk import locks_end_here
 from ledger.errors import (
+    ArgumentError,
     ArgumentTypeError,
     FormatError,
     LockTimeoutError,
@@ -35,6 +36,7 @@ from ledger.lookup import (
     CONFIG_FILE,
     RemoteConfig,
     find_remote,
+    is_history_of,
     most_like,
     remote_for_git,
     settings_for,
@@ -124,6 +126,12 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     workspace.read_settings_again()
     settings = _settings_of(workspace, name)
     remote = remote_for_git(name, settings)
+    if is_history_of(settings, workspace.history.git_dir):
+        raise ArgumentError(
+            f"{remote} is this ledger itself",
+            hint=f"correct its URL in {workspace.path / CONFIG_FILE}; `git init --bare -b main PATH` makes a remote",
+            remote=name,
+        )
     rounds, sound = _Rounds(), set[str]()
     for _ in range(ATTEMPTS):
         with _collisions_told(remote):

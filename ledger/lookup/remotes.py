@@ -7,7 +7,7 @@ a ledger, or a folder inside a bare repository. A URL does not say where the sto
 
 from pathlib import Path
 
-from ledger.disk import is_file, is_folder, names_in
+from ledger.disk import is_file, is_folder, names_in, storage_errors
 from ledger.errors import ConfigError, StorageError
 from ledger.history import REPOSITORY, Remote, check_remote, path_in, refuse_secrets, remote_url, repository_at
 from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config, store_url
@@ -57,6 +57,13 @@ def history_at(settings: RemoteConfig) -> Path | None:
     if directory is not None:
         return directory / REPOSITORY
     return path if path is not None and is_file(path / "HEAD") and is_folder(path / "objects") else None
+
+
+def is_history_of(settings: RemoteConfig, git_dir: Path) -> bool:
+    """Whether a remote that is a path leads to this very repository, however it is written."""
+    found = history_at(settings)
+    with storage_errors(settings.url, "look at"):
+        return found is not None and is_folder(git_dir) and found.samefile(git_dir)
 
 
 def find_remote(config: Config, git_dir: Path, name: str = "origin") -> RemoteConfig | None:

@@ -18,18 +18,16 @@ from ledger.blobs import STORE_KEY, LocalStore, Store, mend_content, mendable_ke
 from ledger.core import Ledger, Problem, Report
 from ledger.disk import (
     given_text,
-    is_folder,
     locks_end_here,
     make_directory,
     mode_of,
     move_file,
     refuse_linked,
-    storage_errors,
     write_file,
 )
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
 from ledger.history.upkeep import HistoryMending, mend, plan_mending
-from ledger.lookup import history_at, place_named, store_of_remote, unfollowed_store
+from ledger.lookup import history_at, is_history_of, place_named, store_of_remote, unfollowed_store
 from ledger.maintenance.given import refuse_other_than_ledger, refuse_other_than_made
 from ledger.notices import warn_user
 from ledger.records import Content
@@ -119,9 +117,7 @@ def find_source(ledger: Ledger, where: str | Path) -> Source:
                 path=where,
             ) from error
         store = None  # its records may help all the same
-    with storage_errors(where, "look at"):
-        is_own = git_dir is not None and is_folder(ledger.git_dir) and git_dir.samefile(ledger.git_dir)
-    if is_own:
+    if is_history_of(settings, ledger.git_dir):
         raise ArgumentError(f"{where} is this ledger itself", hint="repair it from another one", path=where)
     return Source(where=where, store=store, git_dir=git_dir)
 

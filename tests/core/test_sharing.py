@@ -477,6 +477,16 @@ def test_a_remote_whose_name_is_mistyped(pair: tuple[Ledger, Ledger]) -> None:
     assert "did you mean 'origin'?" == caught.value.hint
 
 
+def test_a_ledger_does_not_sync_with_itself(ledger: Ledger) -> None:
+    """However its path is written, the error says that it is no remote, and nothing counts as published."""
+    version = ledger.save("x", "iris")
+    for name, url in (("origin", ledger.path), ("history", f"file://{ledger.git_dir}")):
+        ledger.add_remote(name, url)
+        with pytest.raises(ArgumentError, match=f"{name} .* is this ledger itself"):
+            ledger.sync(name)
+    assert not ledger.refreshed(version).published
+
+
 def test_a_past_revision_does_not_sync(pair: tuple[Ledger, Ledger]) -> None:
     """A ledger at a revision can only be read."""
     with pytest.raises(ReadOnlyError):
