@@ -424,11 +424,11 @@ def test_a_disk_that_fails_here_refuses_nothing(ledger: Ledger, hub: Path, monke
 
 
 def test_an_unreachable_remote(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
-    """Git's own words reach the user, with how a remote is made that is not there yet, and nothing is changed."""
+    """Git's own words reach the user, with how a remote is made where nothing is yet, and nothing is changed."""
     hub.rename(tmp_path / "gone.git")
     with pytest.raises(RemoteError, match=r"cannot ask origin .*does not appear to be a git repository") as caught:
         ledger.sync()
-    assert f"`git init --bare -b main {hub}` makes" in caught.value.hint
+    assert f"nothing lies there yet, `git init --bare -b main {hub}` makes" in caught.value.hint
 
 
 def test_a_corrupt_remote(ledger: Ledger, hub: Path) -> None:

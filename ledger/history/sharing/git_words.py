@@ -65,7 +65,8 @@ def advice(words: str, default: str) -> str:
         return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
     absent = re.search(_ABSENT, words)
     if absent is not None:  # without its path the command would make one of the folder it is run in
-        return f"check the path; where it is, `git init --bare -b main {shlex.quote(absent[1])}` makes a new remote"
+        make = f"`git init --bare -b main {shlex.quote(absent[1])}`"
+        return f"check the path; if it is right, and nothing lies there yet, {make} makes a new remote"
     locked = re.search(_LOCKED, words)
     if locked is not None:  # Git never removes another's lock
         return f"try again in a minute; if {locked[1]} is still there then, its push has died: remove it in the remote"
