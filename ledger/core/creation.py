@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ledger.blobs import create_store, store_id
+from ledger.blobs import LocalStore, Store, create_store, is_within, open_store, store_id
 from ledger.disk import (
     folder_beside,
     is_folder,
@@ -22,7 +22,7 @@ from ledger.disk import (
     sync_directory,
     write_file,
 )
-from ledger.errors import LedgerExistsError
+from ledger.errors import ArgumentError, LedgerExistsError
 from ledger.history import FOLD_LOCK, LOCK, History, Remote
 from ledger.history.sharing import clone_history
 from ledger.lookup import (
@@ -56,6 +56,8 @@ def _create(
     path: Path, store: str | None, remotes: dict[str, RemoteConfig], make_history: Callable[[Path], object]
 ) -> None:
     refuse_existing_path(path)
+    if store is not None:
+        _refuse_inside(path, open_store(given_store(store)))
     if os.path.islink(path):  # to an empty folder, which is to be the ledger
         path = Path(os.path.realpath(path))
     # Durable when it is renamed: nothing refers to it before.
@@ -65,6 +67,15 @@ def _create(
         make_history(Path(folder))
         _move_into_place(Path(folder), path)
     sync_directory(path.parent)
+
+
+def _refuse_inside(path: Path, store: Store) -> None:
+    """Raise `ArgumentError` for a store inside the ledger, which can only take the place of an empty folder."""
+    if isinstance(store, LocalStore) and is_within(store, path):
+        raise ArgumentError(
+            f"the store {store.url} would lie inside the ledger itself, {path}",
+            hint="name no store: by default the bytes lie in there",
+        )
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def add_remote(workspace: Workspace, name: str, url: str, store: str | None = No
     """Write a remote into the settings; a store's URL that nobody understands is refused: it would stop every load."""
     refuse_other_than_name(name)
     if store:
-        open_store(store_of_remote(workspace.path, settings_for(url, store)))
+        open_store(settings_for(url, store).store)
     write_remote(workspace.path, name, url, store=store)
 
 

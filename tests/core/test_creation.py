@@ -105,6 +105,15 @@ def test_a_failure_leaves_nothing(workdir: Path) -> None:
     assert [workdir / "blocked"] == list(workdir.iterdir())
 
 
+def test_a_store_does_not_lie_in_the_ledger_that_is_made_around_it(workdir: Path) -> None:
+    """Neither the one that it has by default nor another one: nothing is made, and the error says to name none."""
+    for place in (".ledger", ".ledger/store"):
+        with pytest.raises(ArgumentError, match="would lie inside the ledger itself") as caught:
+            Ledger.init(workdir / ".ledger", store=workdir / place)
+        assert "name no store" in caught.value.hint
+    assert [] == list(workdir.iterdir())
+
+
 def test_the_store_may_lie_elsewhere(workdir: Path) -> None:
     """`store=` puts the bytes into another folder, which the opened ledger finds again."""
     ledger = Ledger.init(workdir / ".ledger", store=workdir / "bytes")
@@ -132,6 +141,9 @@ def test_an_empty_store_is_refused(workdir: Path) -> None:
     with pytest.raises(ArgumentError, match="the URL of a store is empty"):
         Ledger.init(workdir / ".ledger", store="")
     assert [] == list(workdir.iterdir())
+    ledger = Ledger.init(workdir / ".ledger")
+    with pytest.raises(ArgumentError, match="the URL of a store is empty"):
+        ledger.add_remote("origin", "hub.git", " ")
 
 
 def test_two_ledgers_may_share_a_store(workdir: Path) -> None:
