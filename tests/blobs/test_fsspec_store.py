@@ -188,9 +188,18 @@ def test_no_store_is_in_a_version(url: str) -> None:
         FsspecStore(url)
 
 
-@pytest.mark.parametrize("url", ["dir::file:///tmp/store", "dir::local:///tmp/store"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "dir::file:///tmp/store",
+        "dir::local:///tmp/store",
+        "dir://::file:///tmp/store",
+        "dir://store::dir:///tmp::/",
+        "://bucket/store",
+    ],
+)
 def test_a_folder_behind_a_chain_is_refused(url: str) -> None:
-    """Nothing that fsspec writes into a folder is made durable; a path is."""
+    """However the chain is written: nothing that fsspec writes into a folder is made durable; a path is."""
     with pytest.raises(ArgumentError, match="in which nothing is made durable"):
         FsspecStore(url)
 

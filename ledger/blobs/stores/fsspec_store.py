@@ -256,14 +256,19 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
         raise ArgumentError(f"cannot open the store {shown}: {error}", hint=hint, url=shown) from error
     except Exception as error:
         raise _refusal(error, shown, "open") from error
+    if url.partition("://")[0] not in _FOLDERS and _is_folder_here(files):
+        raise ArgumentError(
+            f"the store {shown} would be a folder in which nothing is made durable",
+            hint="give the path of that folder",
+            url=shown,
+        )
     _hurry(files)
     return files, str(root)
 
 
 def _refuse_chained(url: str, shown: str) -> None:
-    """Raise `ArgumentError` for a URL with a protocol that is refused, or a chain that ends in a folder."""
+    """Raise `ArgumentError` for a URL with a protocol that is refused."""
     protocols = {part.split("://", maxsplit=1)[0] for part in url.split("::")}
-    behind_others = url.split("://", maxsplit=1)[0].split("::")[1:]
     if running := protocols & _RUNNING:
         problem = f"could have fsspec run what the other end of {min(running)} says"
         hint = "give the URL of the place itself, where the objects are"
@@ -273,12 +278,19 @@ def _refuse_chained(url: str, shown: str) -> None:
     elif copies := protocols & _COPIES:
         problem = f"would be read through copies that {min(copies)} keeps and nobody checks"
         hint = "give the URL behind it; the ledger has a cache of its own (specs/stores.md, 5)"
-    elif _FOLDERS.intersection(behind_others):
-        problem = "would be a folder in which nothing is made durable"
-        hint = "give the path of that folder"
     else:
         return
     raise ArgumentError(f"the store {shown} {problem}", hint=hint, url=shown)
+
+
+def _is_folder_here(files: Any) -> bool:
+    """Whether a file system is fsspec's own for folders of this machine, maybe behind those that only add a path."""
+    from fsspec.implementations.dirfs import DirFileSystem
+    from fsspec.implementations.local import LocalFileSystem
+
+    while isinstance(files, DirFileSystem):
+        files = files.fs
+    return type(files) is LocalFileSystem  # one of a package that is built on it may sync
 
 
 def _quieten() -> None:
