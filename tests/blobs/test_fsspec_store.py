@@ -6,14 +6,17 @@ import uuid
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from ssl import SSLCertVerificationError
+from unittest.mock import Mock
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from ledger.blobs import ContentReader, create_store, store_id
 from ledger.blobs.stores.fsspec_store import FsspecStore
-from ledger.errors import ArgumentError, StorageError, StoreUnavailableError
+from ledger.errors import ArgumentError, StorageError, StoreAccessError, StoreUnavailableError
 from tests.kit.contents import load, noise, save
+from tests.kit.ports import free_port
 from tests.kit.stores import KEY, StoreContract
 
 
@@ -96,6 +99,21 @@ def test_a_connection_that_was_cut_is_made_again(
     with pytest.raises(told, match=f"cannot read memory://.*{KEY}"):
         store.get(KEY)
     assert b"bytes" == store.get(KEY)
+
+
+def test_a_server_that_does_not_answer_is_away() -> None:
+    """The library of WebHDFS and others have an error of their own for that, which is none of the interpreter's."""
+    pytest.importorskip("requests")
+    with pytest.raises(StoreUnavailableError, match="cannot read webhdfs://"):
+        FsspecStore(f"webhdfs://127.0.0.1:{free_port()}/store").has(KEY)
+
+
+def test_a_certificate_that_is_not_valid_here_is_a_matter_of_access(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To ask again would not make it valid."""
+    error = SSLCertVerificationError(1, "certificate verify failed")
+    monkeypatch.setattr(MemoryFileSystem, "info", Mock(side_effect=error))
+    with pytest.raises(StoreAccessError, match="certificate verify failed"):
+        FsspecStore(f"memory://{uuid.uuid4().hex}").has(KEY)
 
 
 def test_the_location_is_a_url() -> None:

@@ -44,7 +44,8 @@ _FOLDERS = frozenset({"file", "local"})
 
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 _CUT_WORDS = ("Socket is closed", "Unable to connect to port")
-_ACCESS_KINDS = frozenset({"AuthenticationException", "BadHostKeyException"})
+_CUT_KINDS = frozenset({"SSHException", "ConnectionError", "Timeout"})
+_ACCESS_KINDS = frozenset({"AuthenticationException", "BadHostKeyException", "SSLError"})
 
 _SILENT_SECONDS = 120.0
 
@@ -320,24 +321,26 @@ def _refusal(error: Exception, place: str, doing: str) -> StorageError:
     if _is_cut(error):
         return StoreUnavailableError(f"cannot {doing} {place}: {reason or 'the connection was cut'}", path=place)
     reason = reason or type(error).__name__
+    if _is_about_access(error):
+        return StoreAccessError(f"cannot {doing} {place}: {reason}", path=place)
     if isinstance(error, OSError):
         return storage_error(OSError(error.errno, reason), place, doing)
-    kind = StoreAccessError if _is_about_access(error) else StorageError
-    return kind(f"cannot {doing} {place}: {reason}", path=place)
+    return StorageError(f"cannot {doing} {place}: {reason}", path=place)
 
 
 def _is_cut(error: Exception) -> bool:
-    """Whether there is no connection, or none any more; the library of SFTP has many words for it."""
+    """Whether there is no connection, or none any more; the libraries of SFTP and HTTP have many words for it."""
     import socket
 
     is_cut = isinstance(error, ConnectionError | TimeoutError | EOFError | socket.gaierror)
     is_far = isinstance(error, OSError) and error.errno in _UNREACHABLE
     is_told = any(words in str(error) for words in _CUT_WORDS)
-    return is_cut or is_far or is_told or ("SSHException" in _kinds(error) and not _is_about_access(error))
+    is_named = bool(_kinds(error) & _CUT_KINDS) and not _is_about_access(error)
+    return is_cut or is_far or is_told or is_named
 
 
 def _is_about_access(error: Exception) -> bool:
-    """Whether the library of SFTP could not log in, or does not know whom it talks to."""
+    """Whether a library could not log in, or does not know whom it talks to."""
     return bool(_kinds(error) & _ACCESS_KINDS) or str(error) == "No authentication methods available"
 
 
