@@ -431,6 +431,14 @@ def test_an_unreachable_remote(ledger: Ledger, hub: Path, tmp_path: Path) -> Non
     assert f"nothing lies there yet, `git init --bare -b main {hub}` makes" in caught.value.hint
 
 
+def test_a_bucket_is_no_remote(ledger: Ledger) -> None:
+    """Where the URL of a store is given instead of Git's, the error says where it belongs."""
+    ledger.add_remote("bucket", "s3://bucket/team")
+    with pytest.raises(RemoteError, match=r"transport 's3' not allowed") as caught:
+        ledger.sync("bucket")
+    assert "the URL of a bucket or other store is given as the remote's store, by --store" in caught.value.hint
+
+
 def test_a_corrupt_remote(ledger: Ledger, hub: Path) -> None:
     """A remote whose objects are damaged gives an error, and nothing half-fetched is read."""
     push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
