@@ -47,8 +47,8 @@ _ADVICE: Final = {
     "unable to migrate objects": "try again when Git's housekeeping there is done; else who syncs may not write there",
     "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
     "current working directory": "change to a folder that is there",
-    "fatal: transport '": "a remote is a Git repository, at a path or a URL of https, http, ssh or git; the URL of a bucket or "
-    "other store is given as the remote's store, by --store",
+    "fatal: transport '": "a remote is a Git repository, at a path or a URL of https, http, ssh or git; "
+    "the URL of a bucket or other store is given as the remote's store, by --store",
     "exceeds maximum allowed size": "the remote takes less in one push: `receive.maxInputSize` there bounds it",
     "not support --signed push": "`git config --global push.gpgSign if-asked` signs only where that is taken",
     "unknown repository extension": _NEWER,
