@@ -163,13 +163,11 @@ class RemoteStores:
         if url not in self._by_url:
             self._workspace.forget_remotes()
             raise place_found_since(name, remote)
-        is_at_its_path = not remote.store
-        if is_at_its_path and is_absent(remote):
+        if not remote.store and is_absent(remote):
             raise place_empty(self._ledger_dir, name, remote)
         if self._workspace.history.has_heard_of(name):
             store_id(self._by_url[url])  # a store that holds something has one
-        if is_at_its_path:
-            self._refuse_stores_behind(name, remote)
+        self._refuse_stores_behind(name, remote)
 
     def _refuse_stores_behind(self, name: str, remote: RemoteConfig) -> None:
         """Raise where a remote is a ledger that reads bytes of others from stores that are not read here."""

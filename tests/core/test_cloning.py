@@ -63,6 +63,17 @@ def test_a_clone_of_a_clone_says_where_more_is(pair: tuple[Ledger, Ledger], hub:
     assert "missing" in {problem.kind for problem in cy.verify().problems}
 
 
+def test_a_clone_of_a_clone_that_was_told_of_a_store_says_where_more_is(
+    pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path
+) -> None:
+    """Whoever says where the own bytes of the first clone are, as for a bucket, says nothing of what it reads."""
+    _, bob = pair
+    cy = Ledger.clone(bob.path, tmp_path / "cy" / ".ledger", bob.path / "store")
+    for judges in (lambda: cy.load("iris"), cy.verify):
+        with pytest.raises(StoreUnavailableError, match=f"origin .* reads some of its own from {hub}"):
+            judges()
+
+
 def test_a_clone_of_nothing(hub: Path, tmp_path: Path) -> None:
     """An empty hub is no ledger yet, and nothing is made."""
     with pytest.raises(LedgerNotFoundError, match="holds no ledger yet"):
