@@ -7,7 +7,7 @@ is downloaded; what others saved is read from where they put it.
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import SystemRandom
 
@@ -26,16 +26,16 @@ from ledger.errors import (
     LockTimeoutError,
     MissingDependencyError,
     NameCollisionError,
+    RemoteExistsError,
     RemoteNotFoundError,
     StorageError,
     StoreMismatchError,
 )
-from ledger.history import Claim, Remote, is_remote_name
+from ledger.history import Claim, Remote, is_remote_name, remote_url
 from ledger.history.sharing import SyncPlan, adopt_plan, join_plan, plan_sync, push_plan
 from ledger.lookup import (
     CONFIG_FILE,
     RemoteConfig,
-    find_remote,
     is_history_of,
     most_like,
     remote_for_git,
@@ -160,7 +160,9 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
 
 def _settings_of(workspace: Workspace, name: str) -> RemoteConfig:
     """The settings of a remote; raises `RemoteNotFoundError`."""
-    settings = find_remote(workspace.config, workspace.history.git_dir, name)
+    if name not in workspace.config.remotes:
+        _take_from_git(workspace, name)
+    settings = workspace.config.remotes.get(name)
     if settings is None:
         near = most_like(name, list(workspace.config.remotes))
         add = f"run `ledger remote add {name} URL`" if is_remote_name(name) else ""
@@ -170,6 +172,15 @@ def _settings_of(workspace: Workspace, name: str) -> RemoteConfig:
             name=without_secrets(name),
         )
     return settings
+
+
+def _take_from_git(workspace: Workspace, name: str) -> None:
+    """Write a remote that only Git's own settings know into the ledger's, which say where bytes are read."""
+    url = remote_url(workspace.history.git_dir, name)
+    if url is not None:
+        with suppress(RemoteExistsError):  # another process has written it
+            write_remote(workspace.path, name, url)
+        workspace.read_settings_again()
 
 
 @contextmanager

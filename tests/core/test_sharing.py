@@ -469,6 +469,19 @@ def test_a_remote_that_nobody_knows(ledger: Ledger) -> None:
     assert "`ledger remote add NAME URL`" in caught.value.hint
 
 
+def test_a_remote_that_only_git_knows_is_read_from_once_it_is_synced_with(
+    pair: tuple[Ledger, Ledger], hub: Path
+) -> None:
+    """As after `git remote add`: the first sync writes it into the settings, like any other remote."""
+    ada, bob = pair
+    bob.remove_remote("origin")
+    git(bob, "remote", "add", "origin", str(hub))
+    ada.save("second", "iris")
+    ada.sync()
+    bob.sync()
+    assert ("second", str(hub)) == (bob.load("iris"), read_config(bob.path).remotes["origin"].url)
+
+
 def test_a_remote_whose_name_is_mistyped(pair: tuple[Ledger, Ledger]) -> None:
     """The error names the remote that was probably meant, instead of how to add another one."""
     ada, _ = pair
