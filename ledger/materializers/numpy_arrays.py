@@ -158,7 +158,9 @@ def _kind_of(value: Any) -> str | None:
         return None
     if kind == "plain" and issubclass(value.dtype.type, np.record):
         return "plain of records"
-    return None if kind == "masked" and value.baseclass is not np.ndarray else kind
+    if kind == "masked" and _KINDS.get(qualified_name(value.baseclass)) != "plain":
+        return None
+    return kind
 
 
 def _is_of_npy(dtype: "np.dtype[Any]") -> bool:

@@ -257,6 +257,12 @@ def test_an_array_can_be_mapped(bench: Bench) -> None:
     assert not loaded.flags.writeable
 
 
+def test_a_masked_array_over_a_map_is_saved_as_any_other(bench: Bench) -> None:
+    """A masked array whose numbers are mapped from a file becomes the same files as one whose numbers are in memory."""
+    saved, held = bench.save(np.ma.array([1.5, 2.5], mask=[True, False]))
+    assert (saved, held) == bench.save(bench.load(saved, held, mmap=True))
+
+
 def test_an_array_without_numbers_cannot_be_written_where_it_would_be_mapped(bench: Bench) -> None:
     """With mmap no array can be written, one in which there is nothing to map neither."""
     saved, held = bench.save(np.zeros((0, 3)))
