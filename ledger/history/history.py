@@ -178,7 +178,7 @@ def _publication(drafts: Sequence[Draft], author: str, now: dt.datetime, subject
     return Publication(
         drafts=tuple(drafts),
         author=author,
-        now=now.astimezone(dt.UTC),
+        now=format_time(now),
         subject=subject,
         durability=current_durability(),
     )

@@ -7,11 +7,12 @@ from ledger.history import History
 from ledger.history.git.kinds import COMMIT
 from ledger.history.tree.drafts import Publication
 from ledger.history.writing.commits import Chain
+from ledger.records import format_time
 from tests.kit.histories import AUTHOR, NOW, draft, publish
 
 
 def publication(name: str, version: object = None) -> Publication:
-    return Publication(drafts=(draft(name, version),), author=AUTHOR, now=NOW)
+    return Publication(drafts=(draft(name, version),), author=AUTHOR, now=format_time(NOW))
 
 
 def test_each_commit_of_a_chain_stands_upon_the_one_before(history: History) -> None:

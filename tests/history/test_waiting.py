@@ -1,6 +1,7 @@
 """The queue: publications that wait for the ledger's lock, and what becomes of them."""
 
 import contextlib
+import datetime as dt
 import errno
 import os
 import signal
@@ -25,7 +26,7 @@ from ledger.history.writing import bells, turns
 from ledger.history.writing.bells import Bell, take_rope
 from ledger.history.writing.waiting import Queue, Ticket
 from ledger.ids import CommitId
-from ledger.records import decode_compact, encode, encode_compact
+from ledger.records import decode_compact, encode, encode_compact, format_time
 from tests.kit.descriptors import open_descriptors
 from tests.kit.histories import AUTHOR, NOW, again, draft, git, packs_of, publish, versions_of
 from tests.kit.waiting import wait_until
@@ -164,9 +165,22 @@ def test_all_kinds_of_drafts_wait(history: History, lock: Path, queue: Path) -> 
     assert ["{}", 2] == [git(history, "show", "main:runs/day/run/run.json"), len(events)]
 
 
+def test_a_clock_may_give_datetimes_of_its_own(history: History, lock: Path, queue: Path) -> None:
+    """Who saves while a library has stopped the clock, for tests of its own, waits like anybody else."""
+
+    class Stopped(dt.datetime):
+        """What such a library puts in the place of `datetime.datetime`."""
+
+    now = Stopped.combine(NOW.date(), NOW.timetz())
+    with LockFile(lock).hold(timeout=1):
+        threads = queue_up(queue, partial(history.publish, [draft()], author=AUTHOR, now=now))
+    join_all(threads)
+    assert ["1"] == versions_of(history)
+
+
 def test_a_publication_is_plain_data() -> None:
     """What is queued is canonical JSON of exactly its types, and comes back equal; anything else is refused."""
-    publication = Publication(drafts=(draft(),), author=AUTHOR, now=NOW)
+    publication = Publication(drafts=(draft(),), author=AUTHOR, now=format_time(NOW))
     data = encode_compact(publication)
     assert publication == decode_compact(data, Publication, where="here")
     for damaged in (data[:-1], data + b"\n" + b"0" * 40, data.replace(b'"author":"', b'"author":1,"x":"')):
@@ -394,7 +408,7 @@ def test_a_holder_that_was_stopped_does_not_surprise_who_gave_up(
 
 def test_who_has_waited_longest_is_woken(queue: Path) -> None:
     """Whoever lets go of the lock rings one bell: that of the oldest publication which is still in the queue."""
-    publication = Publication(drafts=(draft(),), author=AUTHOR, now=NOW)
+    publication = Publication(drafts=(draft(),), author=AUTHOR, now=format_time(NOW))
     waiting = Queue(queue)
     first, second = waiting.join(publication), waiting.join(publication)
     assert first is not None
@@ -413,7 +427,7 @@ def test_where_who_has_waited_longest_cannot_be_woken_the_next_is(
     queue: Path, monkeypatch: pytest.MonkeyPatch, bell: str
 ) -> None:
     """One that died listens to no bell, and that of another user may not be rung by this one."""
-    publication = Publication(drafts=(draft(),), author=AUTHOR, now=NOW)
+    publication = Publication(drafts=(draft(),), author=AUTHOR, now=format_time(NOW))
     first, second = Queue(queue).join(publication), Queue(queue).join(publication)
     assert first is not None
     assert second is not None
@@ -482,7 +496,7 @@ def test_as_which_commit_it_is_published_is_noted_whole(queue: Path, monkeypatch
     """Where the system takes some bytes at a time, a writer whose holder dies still learns of its commit."""
     really = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: really(descriptor, bytes(data)[:20]))
-    waiting = Publication(drafts=(draft(),), author=AUTHOR, now=NOW)
+    waiting = Publication(drafts=(draft(),), author=AUTHOR, now=format_time(NOW))
     ticket = Queue(queue).join(waiting)
     assert ticket is not None
     with contextlib.closing(ticket), Queue(queue).waiters() as waiters:
@@ -493,7 +507,7 @@ def test_as_which_commit_it_is_published_is_noted_whole(queue: Path, monkeypatch
 def test_who_waits_and_who_looks_leave_no_file_open(queue: Path) -> None:
     """Nor is what the writer was told of in the queue any more, even if that writer has not woken yet."""
     before = open_descriptors()
-    ticket = Queue(queue).join(Publication(drafts=(draft(),), author=AUTHOR, now=NOW))
+    ticket = Queue(queue).join(Publication(drafts=(draft(),), author=AUTHOR, now=format_time(NOW)))
     assert ticket is not None
     with contextlib.closing(ticket):
         with Queue(queue).waiters() as [waiter]:
@@ -533,6 +547,6 @@ def test_nobody_waits_behind_a_link(tmp_path: Path) -> None:
     """A ledger may come from anybody: what a link in the queue's place leads to is the user's own."""
     (own := tmp_path / "own").mkdir()
     (folder := tmp_path / "queue").symlink_to(own)
-    publication = Publication(drafts=(), author=AUTHOR, now=NOW, subject="", durability=Durability.FULL)
+    publication = Publication(drafts=(), author=AUTHOR, now=format_time(NOW), subject="", durability=Durability.FULL)
     assert Queue(folder).join(publication) is None
     assert [] == list(own.iterdir())

@@ -4,7 +4,6 @@ Drafts are plain data, because a publication that waits for the ledger's lock is
 that holds it. `placing` gives each its place, `messages` says what the commit says of them.
 """
 
-import datetime as dt
 from typing import Literal
 
 import msgspec
@@ -53,7 +52,8 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     drafts: tuple[Draft, ...]
     author: str
-    now: dt.datetime
+    now: str
+    """The moment, as records hold it (`ledger.records.format_time`)."""
     subject: str = ""
     durability: Durability = Durability.FULL
     kind: Literal["publication"] = "publication"

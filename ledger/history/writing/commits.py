@@ -19,7 +19,7 @@ from ledger.history.tree.trees import GrowingTree, add_object
 from ledger.history.writing.identity import cleaned
 from ledger.history.writing.messages import message_for
 from ledger.ids import CommitId
-from ledger.records import format_time
+from ledger.records import parse_time
 
 TOGETHER = "Together-with"
 """The trailer of a commit that was to be published in one move with its parent: no proof that the parent ever was."""
@@ -50,9 +50,9 @@ class Chain:
         Raises what `place_all` raises where a draft cannot have its place.
         """
         tree = GrowingTree(_Unwritten(self._objects, self.new), self._root)
-        now = publication.now
+        now = parse_time(publication.now)
         claims = place_all(publication.drafts, tree, time_ms=int(now.timestamp() * 1000))
-        message = message_for(publication.drafts, claims, format_time(now), publication.subject)
+        message = message_for(publication.drafts, claims, publication.now, publication.subject)
         if self.tip != self._base:
             message += f"{TOGETHER}: {self.tip}\n"
         new: dict[ObjectId, RawObject] = {}
