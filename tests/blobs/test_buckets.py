@@ -224,7 +224,10 @@ def test_an_endpoint_that_is_no_url_is_refused(bucket: Bucket, monkeypatch: pyte
         BucketStore(bucket.url)
 
 
-@pytest.mark.parametrize("endpoint", ["http://[a", "http://a:99999", "http://a:0", "http://a/?b=c", "http://a/#b"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://[a", "http://a:99999", "http://a:0", "http://a/?b=c", "http://a/#b", " http://a", "http://a b", "http://ä"],
+)
 def test_an_endpoint_to_which_no_request_can_go_is_refused(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch, endpoint: str
 ) -> None:
@@ -266,6 +269,13 @@ def test_a_variable_with_a_line_break_is_refused(url: str, name: str, monkeypatc
     with pytest.raises(ArgumentError, match=f"{name} holds a line break") as caught:
         BucketStore(url)
     assert "canary" not in str(caught.value)
+
+
+def test_the_library_s_own_name_of_the_endpoint_is_one(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain HTTP is used where it was asked for in a variable that other tools know."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv("AWS_ENDPOINT", f"http://127.0.0.1:{bucket.port}")
+    assert not BucketStore(bucket.url).has(KEY)
 
 
 def test_a_scheme_in_capitals_is_one(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

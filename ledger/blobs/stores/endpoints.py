@@ -5,6 +5,7 @@ environment variables. Nothing is asked of a service yet.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -34,13 +35,18 @@ _KEPT_CREDENTIALS = timedelta(minutes=10)  # boto3 gives none that end sooner, i
 _S3 = ("s3", "s3a")
 _S3_ACCESS = ("AWS_SKIP_SIGNATURE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _AZURE = ("abfs", "abfss")
-_ENDPOINTS = {"s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), "az": ("AZURE_STORAGE_ENDPOINT",)}
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
 """The variables that say where requests to a service go, by its extra; the first that is set counts."""
 _IN_HEADERS = {
     "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"),
     "az": ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_TOKEN"),
 }
 """The variables that go into each request, or into its signature, as they are, by a service's extra."""
+_IN_URLS = re.compile(r"[\w.~:/@!$&'()*+,;=%\[\]-]+", re.ASCII)
+"""The characters that the URL of a service may have; with others the library would end in a panic."""
 
 
 def without_credentials(url: str) -> str:
@@ -152,8 +158,8 @@ def _is_endpoint(url: str) -> bool:
         is_port_possible = parts.port != 0
     except ValueError:  # brackets around what is no address, or a port that is none
         return False
-    is_place = is_port_possible and bool(parts.netloc) and not parts.query and not parts.fragment
-    return parts.scheme in ("http", "https") and is_place and url.isprintable()
+    is_place = is_port_possible and bool(parts.netloc)
+    return parts.scheme in ("http", "https") and is_place and _IN_URLS.fullmatch(url) is not None
 
 
 def _s3_options(url: str) -> dict[str, Any]:
