@@ -61,8 +61,7 @@ def read_config(ledger_dir: Path) -> Config:
     """The settings of a ledger; the defaults where there is no file. Raises `ConfigError`."""
     path = ledger_dir / CONFIG_FILE
     try:
-        text = read_file(path, most=SMALL).decode()
-        values = tomllib.loads(text)
+        values = tomllib.loads(settings_text(path))
     except FileNotFoundError:
         return Config()
     except (ValueError, RecursionError) as error:
@@ -71,6 +70,11 @@ def read_config(ledger_dir: Path) -> Config:
         return settings_of(ledger_dir, values)
     except msgspec.ValidationError as error:
         raise _unusable(path, values) from error
+
+
+def settings_text(path: Path) -> str:
+    """What stands in a file of settings, without the mark of its encoding that some editors put first."""
+    return read_file(path, most=SMALL).decode("utf-8-sig")
 
 
 def settings_of(ledger_dir: Path, values: dict[str, object]) -> Config:
@@ -145,6 +149,8 @@ def _unknown(path: Path, key: str, place: str, known: tuple[str, ...]) -> Config
 
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"the settings are {', '.join(known)}"
+    if place and key in Config.__struct_fields__:
+        hint = "that is a setting of the ledger: move the line above the first section"
     return _error(path, f"unknown setting {key!r}{f' of {place}' if place else ''}", hint=hint)
 
 

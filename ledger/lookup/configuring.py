@@ -8,19 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.disk import (
-    SMALL,
-    TEMPORARY_PREFIX,
-    LockFile,
-    locks_end_here,
-    names_in,
-    read_file,
-    remove_if_there,
-    write_file,
-)
+from ledger.disk import TEMPORARY_PREFIX, LockFile, locks_end_here, names_in, remove_if_there, write_file
 from ledger.errors import ConfigError, RemoteExistsError, RemoteNotFoundError
 from ledger.history import LOCK
-from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config, settings_of
+from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config, settings_of, settings_text
 from ledger.wording import without_secrets
 
 
@@ -128,7 +119,7 @@ def _says(ledger_dir: Path, text: str, config: Config) -> bool:
 def _text(ledger_dir: Path) -> str:
     """What stands in the settings; empty where there is no file."""
     try:
-        return read_file(ledger_dir / CONFIG_FILE, most=SMALL).decode()
+        return settings_text(ledger_dir / CONFIG_FILE)
     except FileNotFoundError:
         return ""
 

@@ -226,7 +226,16 @@ def test_an_endpoint_that_is_no_url_is_refused(bucket: Bucket, monkeypatch: pyte
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["http://[a", "http://a:99999", "http://a:0", "http://a/?b=c", "http://a/#b", " http://a", "http://a b", "http://ä"],
+    [
+        "http://[a",
+        "http://a:99999",
+        "http://a:0",
+        "http://a/?b=c",
+        "http://a/#b",
+        " http://a",
+        "http://a b",
+        "http://ä",
+    ],
 )
 def test_an_endpoint_to_which_no_request_can_go_is_refused(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch, endpoint: str

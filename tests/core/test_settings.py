@@ -79,6 +79,14 @@ def test_a_store_may_lie_at_any_path(tmp_path: Path) -> None:
     assert f"file://{odd}" == made.store.url
 
 
+def test_the_mark_of_an_encoding_is_passed_over(tmp_path: Path) -> None:
+    """Some editors put one before the first line, where nobody sees it; the settings are read and changed as usual."""
+    (tmp_path / CONFIG_FILE).write_bytes("\ufeffcache_limit = 5\nlock_timeout = 1.5\n".encode())
+    assert 5 == read_config(tmp_path).cache_limit
+    write_cache_limit(tmp_path, 7)
+    assert "cache_limit = 7\nlock_timeout = 1.5\n" == (tmp_path / CONFIG_FILE).read_text()
+
+
 def test_a_ledger_without_settings_gets_some(tmp_path: Path) -> None:
     """Where there is no file, one is made."""
     write_cache_limit(tmp_path, 7)
@@ -134,10 +142,14 @@ def test_a_setting_that_cannot_be_used_is_named_with_what_it_is(tmp_path: Path, 
         ('[remotes.hub]\nulr = "hub.git"', "did you mean 'url'?"),
         ("cache_limits = 5", "did you mean 'cache_limit'?"),
         ("[remotes.hub]\nx = 5", "the settings are url, store"),
+        (
+            '[remotes.hub]\nurl = "hub.git"\ncache_limit = 5',
+            "that is a setting of the ledger: move the line above the first section",
+        ),
     ],
 )
 def test_a_setting_that_is_none_is_told_with_those_there_are(tmp_path: Path, text: str, hint: str) -> None:
-    """The nearest one, if it may have been meant, else all of its place."""
+    """The nearest one, if it may have been meant, else all of its place; one that stands in the wrong place says so."""
     (tmp_path / CONFIG_FILE).write_text(text)
     with pytest.raises(ConfigError) as caught:
         read_config(tmp_path)
