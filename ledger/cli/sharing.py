@@ -113,7 +113,8 @@ def add(session: Session, name: str, url: str, store: str | None) -> None:
 def remove(session: Session, name: str) -> None:
     """Remove a remote. This ledger no longer syncs with it, nor reads from its store.
 
-    To get what only that store holds, run `ledger repair --from`, or add the remote again.
+    To get what only that store holds, add the remote again, or run `ledger repair --from`, which
+    fetches all but registered data.
     """
     opened = session.ledger()
     before = opened.workspace.config.remotes

@@ -178,19 +178,20 @@ class VersionCheck:
             return True
         try:
             store = self._workspace.store_holding(content)
-            if self._deep:
+            is_there = is_present(store, content)
+            if is_there and self._deep:
                 check_linked(store, content, label=claim.label)
-            elif not is_present(store, content):
-                message = f"its files ({content.linked}) are not in {store.url}"
-                self._found.add(_registered_problem("missing", claim, message))
-                return True  # the table that lists its files is still to be checked
         except LedgerError as error:
             if self._needs_of(content).fault is not None:
                 return True  # the table that lists its files is at fault, which is noted with what the content needs
             raise_if_inconclusive(error)
             self._found.add(_registered_problem("corrupt", claim, str(error)))
             return False
-        self._whole.add(content)
+        if is_there:
+            self._whole.add(content)
+        elif self._needs_of(content).fault is None:
+            message = f"its files ({content.linked}) are not in {store.url}"
+            self._found.add(_registered_problem("missing", claim, message))
         return True
 
 

@@ -110,7 +110,7 @@ def test_who_has_changed_registered_data_is_told_what_helps(cli: Cli, iris: dict
     ledger.register(raw, "raw")
     raw.unlink()
     shown = cli(*words, code=5).out
-    assert (True, False) == ("\nregistered data was changed in place; put it back, or " in shown, "repair --" in shown)
+    assert (True, False) == ("\nregistered data was changed or taken away" in shown, "repair --" in shown)
     chunk_of(ledger).unlink()
     assert "fetches good copies" in cli("verify", code=5).out
 

@@ -337,6 +337,17 @@ def test_records_of_runs_are_checked(ledger: Ledger) -> None:
     assert ["cache/ab/y.json", f"{day}/junk.json", "stray.txt"] == labels
 
 
+@pytest.mark.parametrize("deep", [True, False])
+def test_registered_data_that_is_gone_is_missing(ledger: Ledger, *, deep: bool) -> None:
+    """A quick and a deep check call it so alike, and the hint says who may have it."""
+    data = store_of(ledger) / "raw.bin"
+    data.write_bytes(b"x")
+    ledger.register(data, "raw")
+    data.unlink()
+    [problem] = ledger.verify(deep=deep).problems
+    assert ("missing", True) == (problem.kind, "add the remote that has it" in problem.hint)
+
+
 def test_each_that_has_lost_its_registered_data_is_named(ledger: Ledger) -> None:
     """Of two versions that list the same data, the second misses it as the first does, without reading any."""
     (data := store_of(ledger) / "data.csv").write_text("a,b")

@@ -16,7 +16,10 @@ from ledger.ids import Digest, digest_from_hex
 from ledger.meters import advance
 from ledger.records import Content, FileEntry, FileKind, linked_digest
 
-CHANGED_IN_PLACE = "registered data was changed in place; put it back, or register it again as a new version"
+CHANGED_IN_PLACE = (
+    "registered data was changed or taken away in its place; put it back, add the remote that has it, or register it "
+    "again as a new version"
+)
 """What to do where it is not known why registered data is no longer what it was."""
 
 
