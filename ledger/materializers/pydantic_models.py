@@ -76,16 +76,14 @@ class PydanticMaterializer(BaseMaterializer):
 
 def _dumped(value: Any, *, by_alias: bool) -> tuple[str, Any] | None:
     """A model's JSON and what its class reads from it, if both are the same value."""
-    from pydantic import ValidationError
-    from pydantic_core import PydanticSerializationError
-
     try:
-        # Pydantic warns of what may come back different, and that is compared below.
+        # Pydantic warns of what may come back different, and that is compared.
         text: str = value.model_dump_json(round_trip=True, by_alias=by_alias, warnings=False)
         loaded = [type(value).model_validate_json(text), _by_either_name(type(value), text)]
-    except (PydanticSerializationError, ValidationError):
+        is_back = all(_is_same(model, value) for model in loaded)
+    except Exception:  # noqa: BLE001  # what a validator, a serializer or a comparison of the user's raises
         return None
-    return (text, loaded[-1]) if all(_is_same(model, value) for model in loaded) else None
+    return (text, loaded[-1]) if is_back else None
 
 
 def _by_either_name(kind: Any, text: str) -> Any:

@@ -70,6 +70,15 @@ class Priced(pydantic.BaseModel):  # type: ignore[misc, name-defined]
     price: Annotated[decimal.Decimal, pydantic.PlainSerializer(float, when_used="json")]
 
 
+class Measured(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+    since: Any
+
+    @pydantic.field_validator("since")
+    @classmethod
+    def _in_utc(cls, since: dt.datetime) -> dt.datetime:
+        return since.replace(tzinfo=dt.UTC)
+
+
 class Holding(pydantic.BaseModel):  # type: ignore[misc, name-defined]
     queue: collections.deque[int] | None = None
     counts: collections.defaultdict[str, int] | None = None
@@ -179,6 +188,8 @@ def test_a_model_that_json_cannot_bring_back_is_noticed_when_it_is_saved(bench: 
         Holding.model_construct(points={(True,)}),
         Holding(number=complex(-0.0, 1)),
         Priced(price=decimal.Decimal("1.50")),
+        # A validator that fails at what JSON makes of the value, with an error that pydantic does not expect.
+        Measured(since=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)),
     ],
     ids=repr,
 )
