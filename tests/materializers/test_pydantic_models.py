@@ -71,12 +71,7 @@ class Priced(pydantic.BaseModel):  # type: ignore[misc, name-defined]
 
 
 class Measured(pydantic.BaseModel):  # type: ignore[misc, name-defined]
-    since: Any
-
-    @pydantic.field_validator("since")
-    @classmethod
-    def _in_utc(cls, since: dt.datetime) -> dt.datetime:
-        return since.replace(tzinfo=dt.UTC)
+    since: Annotated[Any, pydantic.AfterValidator(lambda moment: moment.replace(tzinfo=dt.UTC))]
 
 
 class Holding(pydantic.BaseModel):  # type: ignore[misc, name-defined]
