@@ -14,7 +14,8 @@ from ledger.wording import BoundedRepr
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong, and the versions it touches: ``label`` is the first, or what is touched otherwise.
 
-    ``hint`` says what helps where no repair does: with registered data, which is the user's own.
+    ``hint`` says what helps where no repair does: with registered data, which is the user's own, and with a store that
+    cannot be told from another one.
     """
 
     kind: FaultKind

@@ -177,7 +177,11 @@ class Check:
                 raise  # a place that does not even answer for itself
             is_missing = isinstance(error.__cause__, FileNotFoundError)
             problem = Problem(
-                kind="missing" if is_missing else "corrupt", label="store", message=str(error), object=STORE_KEY
+                kind="missing" if is_missing else "corrupt",
+                label="store",
+                message=str(error),
+                object=STORE_KEY,
+                hint=error.hint,
             )
             self.found.add(problem)
 

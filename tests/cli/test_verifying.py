@@ -91,6 +91,18 @@ def test_a_check_that_found_something_says_what_helps(cli: Cli, iris: dict[str, 
     assert told in cli("verify", code=5).out
 
 
+def test_a_store_that_lost_its_record_is_put_right_as_a_check_says(cli: Cli, iris: dict[str, Any]) -> None:
+    """No repair brings it back, and none is proposed: what is, done literally, leaves nothing wrong."""
+    record = store_of(Ledger.open()) / "store.json"
+    record.write_text("{")
+    shown = cli("verify", code=5).out
+    assert (True, False) == ("delete that file, and the next save makes it again\n" in shown, "repair --" in shown)
+    record.unlink()
+    with pytest.warns(UserWarning, match="is made again"):
+        Ledger.open().save(1, "next")
+    cli("verify")
+
+
 def test_advice_is_about_the_ledger_that_was_named(cli: Cli, iris: dict[str, Any], workdir: Path) -> None:
     """A command that a check or a repair proposes, run as it is printed, acts on the ledger that was looked at."""
     named = ("--ledger", ".ledger")
