@@ -17,14 +17,16 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType
-from ledger.errors import UnknownTypeError
+from ledger.errors import MaterializerError, UnknownTypeError
 from ledger.materializers.atoms import Json
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.known_types import fields_of
 from ledger.materializers.registry import LAST_RESORT, declares_fields, materializer_named, qualified_name
+from ledger.wording import bounded, one_line
 
 _ATOMS = frozenset({type(None), bool, int, str, bytes})
 _WITHOUT_MODELS = _ATOMS | {float}
+_MOST_TOLD = 5
 _PARTS = ("__dict__", "__pydantic_extra__", "__pydantic_private__")
 
 
@@ -57,13 +59,21 @@ class PydanticMaterializer(BaseMaterializer):
 
     def load(self, data_type: type | None) -> Any:
         """The model, validated by its class."""
+        from pydantic import ValidationError
+
         kind: Any = data_type
         if kind is None or not hasattr(kind, "model_validate_json"):
             raise UnknownTypeError(
                 f"a pydantic model cannot be loaded as a {kind!r}", hint="pass the model's class as data_type="
             )
         with self.open("data.json") as file:
-            model = _by_either_name(kind, file.read())
+            text = file.read()
+        try:
+            model = _by_either_name(kind, text)
+        except ValidationError as error:
+            raise MaterializerError(
+                f"{qualified_name(kind)} does not take what was saved: {_told(error)}", data_type=qualified_name(kind)
+            ) from error
         if "set.json" in self.files.paths():
             with self.open("set.json") as file:
                 _note_set_fields(model, json.load(file))
@@ -96,6 +106,12 @@ def _by_either_name(kind: Any, text: str) -> Any:
 def _knows_names(kind: Any) -> bool:
     """Whether a class can be told to go by the names of its fields; a list may hold very many models of it."""
     return "by_name" in inspect.signature(kind.model_validate_json).parameters
+
+
+def _told(error: Any) -> str:
+    """What a class has against some JSON: the first of its fields that do not fit, and why."""
+    found = [f"{'.'.join(map(str, each['loc'])) or 'data.json'}: {each['msg']}" for each in error.errors()]
+    return bounded(one_line("; ".join(found[:_MOST_TOLD])))
 
 
 def _set_fields(value: Any) -> list[list[str]]:

@@ -237,6 +237,17 @@ def test_a_model_kept_under_the_names_of_its_fields_still_loads(bench: Bench) ->
         assert load_value("pydantic.json/1", "x", held, data_type=kind).rate == 5.0
 
 
+def test_a_class_that_takes_a_value_no_more_says_which_fields_do_not_fit(bench: Bench) -> None:
+    """The error of a model whose class was changed since the save names the fields, and what is wrong with each."""
+    saved, held = bench.save(Model(name="a", price=decimal.Decimal(1)))
+    changed = pydantic.create_model("Model", name=(int, ...), price=(float, ...), size=(int, ...))
+    with pytest.raises(MaterializerError) as caught:
+        load_value(saved.key, "app.Model", bench.files(held), data_type=changed)
+    told = str(caught.value)
+    assert "does not take what was saved: name: Input should be a valid integer" in told
+    assert told.endswith("size: Field required")
+
+
 def test_broken_files_are_errors_of_ours(bench: Bench) -> None:
     """No error of the library reaches the caller."""
     for value in (Inner(values=(1,)),):
