@@ -12,11 +12,13 @@ from typing import Any
 
 from ledger.errors import MetadataError
 from ledger.ids import digest_of
+from ledger.materializers import qualified_name
 from ledger.records import encode_compact, encode_values, raw_value
 from ledger.runtime.declarations import Declared
 from ledger.runtime.parameters import with_types
 from ledger.runtime.settings import StepOptions
 from ledger.runtime.source_code import closed_over, collected_in, held_by, source_text
+from ledger.wording import shown
 
 _HASHED_AS = b"ledger step 2\n"
 _BOUND = "what it is a method of"
@@ -24,31 +26,30 @@ _WRAPPED = "what it wraps"
 _KEEPS_RESULTS = type(functools.cache(len))
 
 
+class UntoldError(Exception):
+    """Why a step has no key: which part of what its outputs depend on cannot be told."""
+
+
 def cache_key(
     *, source: str, outputs: Mapping[str, Any], parameters: Mapping[str, Any], inputs: Mapping[str, str]
-) -> str | None:
-    """The key, 64 hex digits; ``None`` where a parameter cannot be told.
+) -> str:
+    """The key, 64 hex digits; raises `UntoldError` for a parameter that cannot be told.
 
     Parameters differ in it as they do for the step's body: ``1``, ``"1"``, ``True`` and ``None`` are
     four, ``(1,)`` and ``[1]`` two.
     """
-    try:
-        told = {name: with_types(value) for name, value in parameters.items()}
-    except MetadataError:
-        return None
     parts = {
         "inputs": dict(inputs),
         "outputs": encode_values(dict(outputs)),
-        "parameters": told,
+        "parameters": {name: _told_plain(name, value) for name, value in parameters.items()},
         "source": source,
     }
     return hashlib.sha256(_HASHED_AS + encode_compact(parts)).hexdigest()
 
 
-def source_digest(function: Callable[..., Any]) -> str | None:
-    """The digest of a step's source and of what it closes over; ``None`` where either cannot be told."""
-    told = _told_of_function(function, ())
-    return digest_of(encode_compact(told)) if told is not None else None
+def source_digest(function: Callable[..., Any]) -> str:
+    """The digest of a step's source and of what it closes over; raises `UntoldError` where either cannot be told."""
+    return digest_of(encode_compact(_told_of_function(function, ())))
 
 
 def read_sources(function: Callable[..., Any]) -> None:
@@ -70,23 +71,24 @@ def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., A
 
     ``above`` are the functions that this one was met in: one that closes over itself is told once.
     """
-    text = source_text(function)
-    if text is None:
-        return None
+    text = _source_of(function)
     captured = _captured(function)
     if above or hasattr(function, "__wrapped__"):
         captured |= _defaults(function)
-    closed = _told_each(captured, (*above, function))
-    return {"closed": closed, "source": text} if closed is not None else None
+    return {"closed": _told_each(captured, (*above, function)), "source": text}
 
 
 def _told_of_class(made: type, above: tuple[Callable[..., Any], ...]) -> Any:
     """A class's source, with what the class holds if it was made in a function."""
-    text, held = source_text(made), held_by(made)
-    if text is None or not held:
-        return {"source": text} if text is not None else None
-    told = _told_each(held, (*above, made))
-    return {"held": told, "source": text} if told is not None else None
+    text, held = _source_of(made), held_by(made)
+    return {"held": _told_each(held, (*above, made)), "source": text} if held else {"source": text}
+
+
+def _source_of(defined: Any) -> str:
+    text = source_text(defined)
+    if text is None:
+        raise UntoldError(f"{getattr(defined, '__qualname__', shown(defined))} has no source")
+    return text
 
 
 def _captured(function: Callable[..., Any]) -> dict[str, Any]:
@@ -109,29 +111,32 @@ def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
     return {f"default {key}": value for key, value in (*by_place, *by_name)}
 
 
-def _told_each(values: Mapping[str, Any], above: tuple[Callable[..., Any], ...]) -> dict[str, Any] | None:
-    told = {name: _told(value, above) for name, value in values.items()}
-    return told if None not in told.values() else None
+def _told_each(values: Mapping[str, Any], above: tuple[Callable[..., Any], ...]) -> dict[str, Any]:
+    return {name: _told(name, value, above) for name, value in values.items()}
 
 
-def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
-    """A value that a step closes over, as something that can be compared between processes."""
+def _told(name: str, value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
+    """A value that a step closes over under a name, as something that can be compared between processes."""
     value = raw_value(value)
     while isinstance(value, _KEEPS_RESULTS):
         value = value.__wrapped__
     if isinstance(value, Declared):
         if getattr(value, "config_path", None) is not None:
-            return None  # a pipeline under a file, in which anything may stand when it is called
+            raise UntoldError(f"{name} has a config_path")  # anything may stand there when the pipeline is called
         options = getattr(value, "options", StepOptions())
         return _told_each({"function": value.entrypoint, "parameters": dict(options.parameters)}, above)
     if inspect.isfunction(value) or inspect.ismethod(value) or inspect.isclass(value):
         return _told_of_definition(value, above)
     if inspect.ismodule(value):
         return {"module": value.__name__}
+    return {"value": _told_plain(name, value)}
+
+
+def _told_plain(name: str, value: Any) -> Any:
     try:
-        return {"value": with_types(value)}
-    except MetadataError:
-        return None
+        return with_types(value)
+    except MetadataError as error:
+        raise UntoldError(f"{name} is a {qualified_name(type(value))}") from error
 
 
 def _told_of_definition(defined: Any, above: tuple[Callable[..., Any], ...]) -> Any:

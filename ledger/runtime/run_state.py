@@ -40,7 +40,8 @@ class Attempt:
 
     planned: PlannedStep
     started: dt.datetime
-    source: str | None  # the digest of the step's source, where it can be told
+    source: str | None = None  # the digest of the step's source, where it can be told
+    untold: str | None = None  # why the step can have no cache key, where that is so
     inputs: Inputs | None = None
     key: str | None = None  # the cache key, where the step may be served from the cache
     context: StepContext | None = None

@@ -11,7 +11,8 @@ leave it out of a traceback, which shows the user's own lines.
 
 import datetime as dt
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -32,7 +33,7 @@ from ledger.notices import tell_user
 from ledger.records import CacheRecord
 from ledger.runtime.arguments import ledger_of, resolve_inputs
 from ledger.runtime.context import StepContext
-from ledger.runtime.fingerprint import cache_key, source_digest
+from ledger.runtime.fingerprint import UntoldError, cache_key, source_digest
 from ledger.runtime.graph import Graph
 from ledger.runtime.notes import noted, saving
 from ledger.runtime.plan import PlannedExternal, PlannedOutput, PlannedStep, externals_of, make_plan
@@ -127,12 +128,13 @@ def _save_one_external(transaction: Transaction, external: PlannedExternal) -> P
 def _run_step(run: Run, planned: PlannedStep) -> None:
     """Find a step's outputs in the cache, or run it."""
     __tracebackhide__ = True
-    attempt = run.attempt = Attempt(
-        planned=planned, started=run.ledger.now(), source=source_digest(planned.step.entrypoint)
-    )
+    attempt = run.attempt = Attempt(planned=planned, started=run.ledger.now())
+    with _untold_noted(attempt):
+        attempt.source = source_digest(planned.step.entrypoint)
     _tell(run, f"step {planned.name} started")
     attempt.inputs = resolve_inputs(planned, run.ledger, run.outputs, run.external)
-    attempt.key = _key(attempt)
+    with _untold_noted(attempt):
+        attempt.key = _key(attempt)
     hit = run.ledger.find_cached(attempt.key) if attempt.key is not None else None
     if hit is not None and set(hit.outputs) == {output.declared for output in planned.outputs}:
         _reuse(run, attempt, hit)
@@ -140,6 +142,8 @@ def _run_step(run: Run, planned: PlannedStep) -> None:
     else:
         _execute(run, attempt)
         what = f"completed in {_since(run, attempt.started)}"
+        if attempt.untold is not None and planned.enable_cache:
+            what += f", cannot be cached as {attempt.untold}"
     labels = ", ".join(run.outputs[planned.name, output.declared].claim.label for output in planned.outputs)
     _tell(run, f"step {planned.name} {what}" + (f": {labels}" if labels else ""))
     run.attempt = None
@@ -154,8 +158,17 @@ def _since(run: Run, moment: dt.datetime) -> str:
     return f"{(run.ledger.now() - moment).total_seconds():.2f} s"
 
 
+@contextmanager
+def _untold_noted(attempt: Attempt) -> Iterator[None]:
+    """A block in which a part of what a step depends on may turn out to be one that cannot be told."""
+    try:
+        yield
+    except UntoldError as error:
+        attempt.untold = str(error)
+
+
 def _key(attempt: Attempt) -> str | None:
-    """The cache key, or ``None`` for a step that is not to be served from the cache."""
+    """The cache key, or ``None`` for a step that is not to be served from the cache; raises `UntoldError`."""
     planned, inputs = attempt.planned, attempt.inputs
     if not planned.enable_cache or attempt.source is None or inputs is None or inputs.has_external:
         return None

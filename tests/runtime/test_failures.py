@@ -539,7 +539,7 @@ def test_an_interrupt_between_two_steps_fails_the_run(status: str) -> None:
     steps = itertools.count(1)
 
     def between(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and frame.f_code.co_name == "source_digest" and next(steps) == 2:
+        if event == "call" and frame.f_code.co_name == "_run_step" and next(steps) == 2:
             raise KeyboardInterrupt
 
     sys.setprofile(between)

@@ -7,6 +7,8 @@ import pty
 import re
 import subprocess
 import sys
+import threading
+from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated
@@ -105,3 +107,33 @@ def test_a_program_that_logs_has_the_lines_in_its_log(caplog: pytest.LogCaptureF
         making()
     assert ("ledger", logging.INFO, "making: step makes started") == caplog.record_tuples[0]
     assert 3 == len(caplog.records)
+
+
+def test_a_step_that_cannot_be_cached_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    """What keeps it from having a key is named with its type, unless its cache is off."""
+    lock = threading.Lock()
+
+    @step
+    def counts(seen: dict[str, int]) -> None:
+        with lock:
+            seen["again"] = 1
+
+    @step
+    def sums(seen: dict[str, int]) -> None:
+        pass
+
+    @pipeline
+    def counting() -> None:
+        counts({})
+        counts.with_options(enable_cache=False)({}, id="off")
+        sums(defaultdict(int))
+
+    with caplog.at_level(logging.INFO, "ledger"):
+        counting()
+    told = [text.split(" s, ")[1:] for _, _, text in caplog.record_tuples if " completed in " in text]
+    assert [
+        ["cannot be cached as lock is a _thread.lock"],
+        [],
+        ["cannot be cached as seen is a collections.defaultdict"],
+        [],
+    ] == told
