@@ -63,7 +63,7 @@ def test_every_part_is_part_of_the_key() -> None:
 
 def test_what_has_neither_source_nor_code_has_no_digest() -> None:
     """A builtin cannot be told from its next version."""
-    with pytest.raises(UntoldError, match="^len has no source$"):
+    with pytest.raises(UntoldError, match="len has no source"):
         source_digest(len)
 
 
