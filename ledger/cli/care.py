@@ -54,9 +54,10 @@ def status(session: Session) -> None:
         print_json(shape)
         return
     waiting = counted(len(provisional), "artifact") if provisional else "nothing"
+    none = "no remote 'origin'" if opened.workspace.config.remotes else "no remote"
     if remote is None and provisional and len(provisional) == len(latest):
-        waiting = "everything, as there is no remote"
-    standing = {"remote": remote or "no remote", "provisional": waiting}
+        waiting = f"everything, as there is {none}"
+    standing = {"remote": remote or none, "provisional": waiting}
     print_fields({**shape, **standing}.items())
 
 

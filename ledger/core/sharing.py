@@ -6,7 +6,7 @@ is downloaded; what others saved is read from where they put it.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import SystemRandom
@@ -164,14 +164,22 @@ def _settings_of(workspace: Workspace, name: str) -> RemoteConfig:
         _take_from_git(workspace, name)
     settings = workspace.config.remotes.get(name)
     if settings is None:
-        near = most_like(name, list(workspace.config.remotes))
-        add = f"run `ledger remote add {name} URL`" if is_remote_name(name) else ""
         raise RemoteNotFoundError(
             f"no remote {without_secrets(name)!r} in {workspace.path / CONFIG_FILE}",
-            hint=f"did you mean {near[0]!r}?" if near else add,
+            hint=_way_out(name, list(workspace.config.remotes)),
             name=without_secrets(name),
         )
     return settings
+
+
+def _way_out(name: str, known: Sequence[str]) -> str:
+    """What to do where a remote is not among those that are known; empty where its name could be none."""
+    if near := most_like(name, known):
+        return f"did you mean {near[0]!r}?"
+    if not is_remote_name(name):
+        return ""
+    add = f"`ledger remote add {name} URL`"
+    return f"run `ledger remote list` to see what there is, {add} to add it" if known else f"run {add}"
 
 
 def _take_from_git(workspace: Workspace, name: str) -> None:

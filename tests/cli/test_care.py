@@ -94,6 +94,16 @@ def test_status_counts(cli: Cli, iris: dict[str, Any], workdir: Path) -> None:
     )
 
 
+def test_status_does_not_deny_other_remotes(cli: Cli, iris: dict[str, Any]) -> None:
+    """Who shares through one of another name learns which one numbers are published at."""
+    cli("remote", "add", "hub", "hub.git")
+    lines = dict(line.split(None, 1) for line in cli("status").out.splitlines())
+    assert ("no remote 'origin'", "everything, as there is no remote 'origin'") == (
+        lines["remote"],
+        lines["provisional"],
+    )
+
+
 def test_status_says_the_same_in_both_forms(cli: Cli) -> None:
     """Where nothing has been saved nothing waits to be shared, for people as in JSON."""
     cli("init")

@@ -252,7 +252,7 @@ def test_a_store_whose_path_is_no_text_is_refused(cli: Cli, workdir: Path, words
 
 def test_exit_codes(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
     """10: not reachable; 3: not known; 5: rewritten; 4: the path of a clone is taken."""
-    assert "Hint: run `ledger --ledger a remote add nowhere URL`" in cli("--ledger", "a", "sync", "nowhere", code=3).err
+    assert "`ledger --ledger a remote add nowhere URL`" in cli("--ledger", "a", "sync", "nowhere", code=3).err
     cli("clone", "hub.git", "a", code=4)
     (workdir / "hub.git").rename(workdir / "gone.git")
     assert "cannot ask origin" in cli("--ledger", "a", "sync", code=10).err

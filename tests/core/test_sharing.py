@@ -460,13 +460,19 @@ def test_no_program_of_a_copied_ledger_runs(pair: tuple[Ledger, Ledger], tmp_pat
 
 
 def test_a_remote_that_nobody_knows(ledger: Ledger) -> None:
-    """The error says how to add one."""
+    """The error says how to add it, and where there are others, how to see them."""
     with pytest.raises(RemoteNotFoundError, match="no remote 'origin'") as caught:
         ledger.sync()
     assert "run `ledger remote add origin URL`" == caught.value.hint
     with pytest.raises(RemoteNotFoundError, match=r"no remote '\.\./hub\.git'") as caught:
         ledger.sync("../hub.git")
     assert "`ledger remote add NAME URL`" in caught.value.hint
+    ledger.add_remote("hub", "hub.git")
+    with pytest.raises(RemoteNotFoundError, match="no remote 'origin'") as caught:
+        ledger.sync()
+    assert (
+        "run `ledger remote list` to see what there is, `ledger remote add origin URL` to add it" == caught.value.hint
+    )
 
 
 def test_a_remote_that_only_git_knows_is_read_from_once_it_is_synced_with(
