@@ -201,6 +201,9 @@ class ObjectCache:
                 return None
             self._give_up(error, "use")
             return False
+        if stat.S_ISLNK(status.st_mode):
+            warn_user(f"the cache {self.folder} is a link and is not used; put it in place of {self.folder.parent}")
+            return False
         is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
         if not is_own or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             warn_user(
