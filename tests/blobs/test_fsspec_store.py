@@ -1,5 +1,6 @@
 """Stores behind fsspec."""
 
+import ftplib
 import json
 import time
 import uuid
@@ -77,6 +78,7 @@ def test_a_service_is_asked_in_turn_and_from_the_beginning(monkeypatch: pytest.M
         (ConnectionResetError(), StoreUnavailableError),
         (EOFError(), StoreUnavailableError),
         (OSError("Socket is closed"), StoreUnavailableError),
+        (ftplib.error_temp("421 Timeout."), StoreUnavailableError),
         (KeyboardInterrupt(f"cannot read memory://, of {KEY}"), KeyboardInterrupt),
     ],
 )
@@ -108,11 +110,15 @@ def test_a_server_that_does_not_answer_is_away() -> None:
         FsspecStore(f"webhdfs://127.0.0.1:{free_port()}/store").has(KEY)
 
 
-def test_a_certificate_that_is_not_valid_here_is_a_matter_of_access(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To ask again would not make it valid."""
-    error = SSLCertVerificationError(1, "certificate verify failed")
+@pytest.mark.parametrize(
+    "error", [SSLCertVerificationError(1, "certificate verify failed"), ftplib.error_perm("530 Login incorrect.")]
+)
+def test_what_asking_again_would_not_open_is_a_matter_of_access(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Such as a certificate that is not valid here, or a password that an FTP server does not know."""
     monkeypatch.setattr(MemoryFileSystem, "info", Mock(side_effect=error))
-    with pytest.raises(StoreAccessError, match="certificate verify failed"):
+    with pytest.raises(StoreAccessError, match=r"verify failed|Login incorrect"):
         FsspecStore(f"memory://{uuid.uuid4().hex}").has(KEY)
 
 

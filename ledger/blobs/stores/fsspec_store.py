@@ -44,8 +44,9 @@ _FOLDERS = frozenset({"file", "local"})
 
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 _CUT_WORDS = ("Socket is closed", "Unable to connect to port")
-_CUT_KINDS = frozenset({"SSHException", "ConnectionError", "Timeout"})
+_CUT_KINDS = frozenset({"SSHException", "ConnectionError", "Timeout", "error_temp"})
 _ACCESS_KINDS = frozenset({"AuthenticationException", "BadHostKeyException", "SSLError"})
+_ACCESS_WORDS = ("No authentication methods available", "530 ")  # the number is FTP's
 
 _SILENT_SECONDS = 120.0
 
@@ -329,7 +330,7 @@ def _refusal(error: Exception, place: str, doing: str) -> StorageError:
 
 
 def _is_cut(error: Exception) -> bool:
-    """Whether there is no connection, or none any more; the libraries of SFTP and HTTP have many words for it."""
+    """Whether there is no connection, or none any more; the libraries of SFTP, FTP and HTTP have many words for it."""
     import socket
 
     is_cut = isinstance(error, ConnectionError | TimeoutError | EOFError | socket.gaierror)
@@ -341,7 +342,7 @@ def _is_cut(error: Exception) -> bool:
 
 def _is_about_access(error: Exception) -> bool:
     """Whether a library could not log in, or does not know whom it talks to."""
-    return bool(_kinds(error) & _ACCESS_KINDS) or str(error) == "No authentication methods available"
+    return bool(_kinds(error) & _ACCESS_KINDS) or str(error).startswith(_ACCESS_WORDS)
 
 
 def _kinds(error: Exception) -> set[str]:
