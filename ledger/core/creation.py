@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ledger.blobs import LocalStore, Store, create_store, is_within, open_store, store_id
+from ledger.blobs import LocalStore, create_store, is_within, open_store, store_id
 from ledger.disk import (
     folder_beside,
     is_folder,
@@ -41,6 +41,9 @@ _LOCKS = (LOCK, FOLD_LOCK)
 
 def create_ledger(path: Path, *, store: str | None, author: str, now: dt.datetime) -> None:
     """Make a ledger at ``path``; raises `LedgerExistsError` if something is there that is not an empty folder."""
+    refuse_existing_path(path)
+    if store is not None:
+        _refuse_inside(path, store)
     _create(path, store, {}, lambda folder: History.create(folder, author=author, now=now))
 
 
@@ -49,15 +52,14 @@ def create_clone(path: Path, *, remote: Remote, settings: RemoteConfig) -> None:
 
     Raises `LedgerExistsError` if something is in the way, and what fetching and checking the history raises.
     """
+    if settings.store:
+        _refuse_inside(path, settings.store)
     _create(path, None, {remote.name: settings}, lambda folder: clone_history(folder, remote))
 
 
 def _create(
     path: Path, store: str | None, remotes: dict[str, RemoteConfig], make_history: Callable[[Path], object]
 ) -> None:
-    refuse_existing_path(path)
-    if store is not None:
-        _refuse_inside(path, open_store(given_store(store)))
     if os.path.islink(path):  # to an empty folder, which is to be the ledger
         path = Path(os.path.realpath(path))
     # Durable when it is renamed: nothing refers to it before.
@@ -69,12 +71,16 @@ def _create(
     sync_directory(path.parent)
 
 
-def _refuse_inside(path: Path, store: Store) -> None:
-    """Raise `ArgumentError` for a store inside the ledger, which can only take the place of an empty folder."""
-    if isinstance(store, LocalStore) and is_within(store, path):
+def _refuse_inside(path: Path, store: str) -> None:
+    """Raise `ArgumentError` for a store inside the ledger that is to be made, or one whose URL nobody understands.
+
+    A ledger can only take the place of an empty folder; and nobody else would look there for what a remote holds.
+    """
+    opened = open_store(given_store(store))
+    if isinstance(opened, LocalStore) and is_within(opened, path):
         raise ArgumentError(
-            f"the store {store.url} would lie inside the ledger itself, {path}",
-            hint="name no store: by default the bytes lie in there",
+            f"the store {opened.url} would lie inside the ledger itself, {path}",
+            hint="name no store: what is saved in a ledger lies inside it by default",
         )
 
 

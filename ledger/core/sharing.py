@@ -82,8 +82,6 @@ def clone(url: str, path: Path, store: str | None = None) -> None:
     """
     refuse_existing_path(path)
     settings = settings_for(url, store)
-    if settings.store:
-        open_store(settings.store)  # a URL that nobody understands is refused before anything is made
     create_clone(path, remote=remote_for_git("origin", settings), settings=settings)
     unread = _note_store_of_origin(path, settings)
     if unread and Workspace(path).snapshot().artifact_names():

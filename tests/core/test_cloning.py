@@ -74,6 +74,15 @@ def test_a_clone_of_a_clone_that_was_told_of_a_store_says_where_more_is(
             judges()
 
 
+def test_the_store_of_a_remote_does_not_lie_in_the_clone(
+    pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path
+) -> None:
+    """Who takes it for the clone's own would publish versions whose bytes nobody else can read; nothing is made."""
+    with pytest.raises(ArgumentError, match="would lie inside the ledger itself"):
+        Ledger.clone(hub, tmp_path / "new", tmp_path / "new" / "store")
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_clone_of_nothing(hub: Path, tmp_path: Path) -> None:
     """An empty hub is no ledger yet, and nothing is made."""
     with pytest.raises(LedgerNotFoundError, match="holds no ledger yet"):
