@@ -20,7 +20,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -200,12 +200,17 @@ def _open_sealed(entry: Path) -> BinaryIO | None:
 
 def _open_private(path: Path) -> BinaryIO:
     """Open a file that is this user's, and that others may not write; raises plain ``OSError``."""
-    descriptor = os.open(path, READ_ONLY | os.O_NOFOLLOW)
+    file = _open_as(path, lambda: os.open(path, READ_ONLY | os.O_NOFOLLOW))
     # The open file is asked: its path may lead elsewhere meanwhile.
-    if not is_private(os.fstat(descriptor)):
-        os.close(descriptor)
+    if not is_private(os.fstat(file.fileno())):
+        file.close()
         raise PermissionError(errno.EPERM, "not this user's alone", str(path))
-    return open(descriptor, "rb")
+    return file
+
+
+def _open_as(path: Path, opened: Callable[[], int]) -> BinaryIO:
+    """A file for reading whose ``name`` is that path, by which an array that maps it finds it again elsewhere."""
+    return open(os.fspath(path), "rb", opener=lambda *_: opened())
 
 
 def _make(entry: Path, reader: ContentReader, path: str) -> BinaryIO:
@@ -213,7 +218,7 @@ def _make(entry: Path, reader: ContentReader, path: str) -> BinaryIO:
     with storage_errors(staging, "write"):
         try:
             staging.mkdir(mode=0o700)
-            file = _write(staging / _BYTES, _windows(reader, path))
+            file = _write(staging / _BYTES, _windows(reader, path), name=entry / _BYTES)
             try:
                 write_new_file(str(staging / _SEAL), [_seal(entry.name, os.fstat(file.fileno()))], mode=_SEAL_MODE)
                 _publish(staging, entry)
@@ -225,10 +230,13 @@ def _make(entry: Path, reader: ContentReader, path: str) -> BinaryIO:
     return file
 
 
-def _write(path: Path, windows: Iterator[memoryview]) -> BinaryIO:
-    """Write a file that nobody may write again, durably; gives the very file, whatever its path leads to later."""
+def _write(path: Path, windows: Iterator[memoryview], *, name: Path) -> BinaryIO:
+    """Write a file that nobody may write again, durably; gives the very file, whatever its path leads to later.
+
+    ``name`` is the path that it will have.
+    """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    file = open(os.open(path, flags, stat.S_IRUSR), "rb")  # noqa: SIM115  # the caller's
+    file = _open_as(name, lambda: os.open(path, flags, stat.S_IRUSR))
     hold_open_file(file.fileno())
     try:
         for window in windows:

@@ -6,8 +6,9 @@ must hold exactly as many bytes as the header says before memory is taken for th
 
 import ast
 import math
+import mmap
 from functools import lru_cache
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from ledger.errors import MaterializerError
 
@@ -60,7 +61,11 @@ def map_npy(file: IO[bytes], name: str) -> "np.ndarray[Any, Any]":
         empty = _new_array(shape, dtype)  # nothing to map
         empty.flags.writeable = False
         return empty
-    return np.memmap(file, dtype, "r", file.tell(), shape, "F" if is_fortran else "C")
+    order: Literal["C", "F"] = "F" if is_fortran else "C"
+    if isinstance(file.name, str):
+        return np.memmap(file, dtype, "r", file.tell(), shape, order)
+    # joblib would give a `memmap` to its workers by the name of its file.
+    return np.ndarray(shape, dtype, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), file.tell(), order=order)
 
 
 def _are_fields_in_order(dtype: "np.dtype[Any]") -> bool:
