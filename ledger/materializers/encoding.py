@@ -8,8 +8,8 @@ that it can be:
 3. what its own materializer makes of it in a sub folder, which is named in its place.
 
 Where a user has a materializer for a type, it comes before the forms of this tree, but not before those of Python's own
-numbers, texts and containers, and of named tuples. A container that holds itself is an error, and so is anything that
-could come back as something else.
+numbers, texts and containers, and of named tuples, nor before a leaf where it could write no files, as in a column of a
+table. A container that holds itself is an error, and so is anything that could come back as something else.
 """
 
 import json
@@ -85,7 +85,7 @@ class TreeEncoder:
         encode_atom = ATOM_ENCODERS.get(kind)
         if encode_atom is not None:
             return encode_atom(value)
-        if kind not in _CONTAINERS and is_built_in(self._materializer_for(kind)):
+        if kind not in _CONTAINERS and (self._files is None or is_built_in(self._materializer_for(kind))):
             leaf = encode_leaf(value)
             if leaf is not None:
                 return leaf

@@ -185,6 +185,11 @@ def test_an_element_is_saved_by_the_users_own_materializer(bench: Bench) -> None
     assert (b"good", [Mood.GOOD]) == (held["0/mood.txt"], bench.load(saved, held))
 
 
+def test_a_leaf_beside_data_needs_no_materializer_of_the_users_own() -> None:
+    """A label or a cell that the tree itself holds is held by it, where the materializer of its type had no files."""
+    assert Mood.GOOD is TreeDecoder(None).decode(TreeEncoder(None).encode(Mood.GOOD))
+
+
 def test_what_is_no_plain_value_is_told_where_only_those_have_a_place() -> None:
     """A label that only a file could hold is an error that says what labels are."""
     with pytest.raises(MaterializerError, match=r"a value of type builtins\.object has no form in JSON") as caught:
