@@ -111,8 +111,9 @@ class Workspace(View):
 
     def read_settings_again(self) -> None:
         """Take up a store that has moved, and remotes that were added or removed since the ledger was opened."""
-        self._settings_seen = settings_state(self.path)
+        seen = settings_state(self.path)
         before, self.config = self.config, read_config(self.path)
+        self._settings_seen = seen  # only now: what cannot be read is an error the next time, too
         if before.store != self.config.store:
             self.__dict__.pop("store", None)
         self.forget_remotes()

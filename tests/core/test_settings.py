@@ -215,6 +215,18 @@ def test_a_store_that_another_process_moved_is_followed(ledger: Ledger, tmp_path
     assert b"x" * 100 == opened.load("x")
 
 
+def test_settings_that_cannot_be_read_are_told_each_time(ledger: Ledger) -> None:
+    """Whoever opened the ledger before does not go on with what stood there, which may be a store that is left."""
+    ledger.save(1, "x")
+    settings = (ledger.path / CONFIG_FILE).read_text()
+    (ledger.path / CONFIG_FILE).write_text('stoer = "moved"')
+    for wanted in (lambda: ledger.load("x"), lambda: ledger.load("x"), lambda: ledger.save(2, "x")):
+        with pytest.raises(ConfigError):
+            wanted()
+    (ledger.path / CONFIG_FILE).write_text(settings)
+    assert 1 == ledger.load("x")
+
+
 def test_a_save_waits_as_long_as_the_settings_say(ledger: Ledger) -> None:
     """For a lock that another one holds."""
     (ledger.path / CONFIG_FILE).write_text("lock_timeout = 0.05\n")
