@@ -26,6 +26,7 @@ def write_npy(file: IO[bytes], array: "np.ndarray[Any, Any]") -> None:
     """Write an array in its memory order; object arrays are refused by numpy."""
     import numpy as np
 
+    array = with_clean_padding(array)
     if not _are_fields_in_order(array.dtype):
         from numpy.lib.recfunctions import repack_fields
 
@@ -66,6 +67,16 @@ def map_npy(file: IO[bytes], name: str) -> "np.ndarray[Any, Any]":
         return np.memmap(file, dtype, "r", file.tell(), shape, order)
     # joblib would give a `memmap` to its workers by the name of its file.
     return np.ndarray(shape, dtype, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), file.tell(), order=order)
+
+
+def with_clean_padding(array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """The same numbers, with zeros in the bytes that a long double does not use, instead of what memory held before."""
+    import numpy as np
+
+    if array.dtype.char not in "gG" or not array.dtype.isnative:
+        return array
+    clean: np.ndarray[Any, Any] = np.positive(array, out=np.zeros_like(array))
+    return clean
 
 
 def _are_fields_in_order(dtype: "np.dtype[Any]") -> bool:

@@ -18,6 +18,7 @@ from ledger.materializers.atoms import (
     to_base64,
 )
 from ledger.materializers.moments import encode_zone, refuse_zone_of_file
+from ledger.materializers.npy import with_clean_padding
 from ledger.wording import shown
 
 _UTC = "UTC"  # pandas knows several zones of this name, and takes them for one
@@ -40,6 +41,8 @@ def encode_numpy(value: Any) -> Json | None:
         return {"$numpy": [dtype, encode_integer(int(value.view("i8")))]}
     if kind == "U":
         return {"$numpy": [dtype, encode_text(str.__str__(value))]}
+    if kind in "cf":
+        value = with_clean_padding(np.asarray(value))
     return {"$numpy": [dtype, {"$bytes": to_base64(value.tobytes())}]} if kind in "cfSV" else None
 
 

@@ -248,6 +248,21 @@ def test_an_unknown_subclass_is_not_made_plain(bench: Bench) -> None:
         assert bench.save(np.arange(2).view(Quantity))[0].key == "builtin.cloudpickle/1"
 
 
+def _long_doubles(unused: int) -> Any:
+    """Three numbers of 80 bits in 16 bytes each; ``unused`` is what the other 6 bytes hold."""
+    numbers = np.array([1.5, -0.0, np.nan], "g")
+    numbers.view("u1").reshape(3, -1)[:, 10:] = unused
+    return numbers
+
+
+@pytest.mark.skipif(np.finfo("g").nmant != 63, reason="long doubles here have no bytes that are not used")
+@pytest.mark.parametrize("part", [np.copy, lambda numbers: numbers[0], list], ids=["array", "number", "list"])
+def test_equal_long_doubles_are_equal_bytes(bench: Bench, part: Any) -> None:
+    """What memory held before in the bytes that a long double does not use is not saved."""
+    _, held = bench.save(part(_long_doubles(0)))
+    assert held == bench.save(part(_long_doubles(255)))[1]
+
+
 def test_an_array_can_be_mapped(bench: Bench) -> None:
     """With mmap an array is a map of its file."""
     saved, held = bench.save(np.arange(5))
