@@ -37,6 +37,7 @@ from ledger.forks import cached_property
 from ledger.lookup import (
     DEFAULT_STORE,
     RemoteConfig,
+    folder_of,
     is_absent,
     likely_store_of_remote,
     remotes_of,
@@ -179,5 +180,5 @@ class RemoteStores:
 
 def _place(url: str) -> str:
     """A store's URL, or its path as the system has it, however it was spelled."""
-    path = url.removeprefix("file://")
-    return url.rstrip("/") if "://" in path else os.path.realpath(path)
+    path = folder_of(url)
+    return url.rstrip("/") if path is None else os.path.realpath(path)

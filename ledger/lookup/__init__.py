@@ -29,7 +29,7 @@ from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.file_differences import FileChange, FilesDiff
 from ledger.lookup.finding_runs import RUN_STATUSES
 from ledger.lookup.handles import Artifact, ArtifactVersion
-from ledger.lookup.named_places import given_store
+from ledger.lookup.named_places import folder_of, given_store
 from ledger.lookup.parts import Part, no_file
 from ledger.lookup.presence import Presence
 from ledger.lookup.reader import Reader, find_path
@@ -84,6 +84,7 @@ __all__ = [
     "find_ledger",
     "find_path",
     "find_remote",
+    "folder_of",
     "given_store",
     "hint_of_repository",
     "history_at",

@@ -11,6 +11,7 @@ from pathlib import Path
 from ledger.disk import absolute, given_path
 from ledger.errors import ArgumentError
 
+_FOLDER = re.compile(r"(file|local)://(localhost)?")
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 _RENAMED = "rename the folder, or use the path of a link to it"
 
@@ -37,6 +38,14 @@ def given_remote(url: str) -> str:
 def absolute_store(ledger_dir: Path, store: str) -> str:
     """A store as settings name it, by URL or path; a relative path begins at the ledger directory."""
     return store if "://" in store or Path(store).is_absolute() else str(ledger_dir / store)
+
+
+def folder_of(store: str) -> str | None:
+    """The path of a store in a folder of this machine, named by path or URL; ``None`` for one that is elsewhere."""
+    url = _FOLDER.match(store)
+    if url is None and "://" in store:
+        return None
+    return store[url.end() :] if url is not None else store
 
 
 def absolute_remote(ledger_dir: Path, url: str) -> str:

@@ -13,7 +13,7 @@ from ledger.history import REPOSITORY, Remote, check_remote, path_in, refuse_sec
 from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config, store_url
 from ledger.lookup.configuring import append_remote
 from ledger.lookup.discovery import LEDGER_DIRECTORY
-from ledger.lookup.named_places import absolute_store, given_remote, given_store, is_url
+from ledger.lookup.named_places import absolute_store, folder_of, given_remote, given_store, is_url
 
 BARE_STORE = "ledger-store"
 """The folder of a bare repository that holds the bytes of the versions pushed to it."""
@@ -127,7 +127,7 @@ def _own_store_at(settings: RemoteConfig) -> str | None:
 
 def _is_distant(store: str) -> bool:
     """Whether a store is no folder: somebody else's settings may point anywhere, and only a folder is followed."""
-    return "://" in store and not store.startswith(_FILE)
+    return folder_of(store) is None
 
 
 def _local_path(url: str) -> Path | None:

@@ -134,6 +134,18 @@ def test_a_path_that_is_written_in_another_way(tmp_path: Path, url: str) -> None
     assert "x" == Ledger.clone(hub, tmp_path / "bob").load("iris")
 
 
+@pytest.mark.parametrize("form", ["file://{}", "local://{}", "file://localhost{}"])
+def test_a_ledger_with_its_bytes_in_another_folder_is_followed_there(tmp_path: Path, form: str) -> None:
+    """However its settings write that folder, a clone reads what lies there, and puts there what it shares."""
+    ada = Ledger.init(tmp_path / "ada", store=form.format(tmp_path / "bytes"))
+    ada.save("x", "iris")
+    bob = Ledger.clone(ada.path, tmp_path / "bob")
+    assert "x" == bob.load("iris")
+    bob.save("y", "iris")
+    assert ("iris@2",) == bob.sync().pushed
+    assert "y" == ada.load("iris")
+
+
 def test_a_remote_with_a_store_of_its_own(tmp_path: Path, hub: Path) -> None:
     """``store`` in the settings wins over what lies beside the history."""
     ada = Ledger.init(tmp_path / "ada")
