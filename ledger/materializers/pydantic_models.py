@@ -14,6 +14,7 @@ import json
 import operator
 from collections import defaultdict, deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType
@@ -80,8 +81,12 @@ class PydanticMaterializer(BaseMaterializer):
         return model
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
-        """``schema``, the JSON schema of the model."""
-        return {"schema": type(value).model_json_schema()}
+        """``schema``, the JSON schema of the model, unless its class has none, as one with an array in a field."""
+        from pydantic.errors import PydanticInvalidForJsonSchema
+
+        with suppress(PydanticInvalidForJsonSchema):
+            return {"schema": type(value).model_json_schema()}
+        return {}
 
 
 def _dumped(value: Any, *, by_alias: bool) -> tuple[str, Any] | None:

@@ -205,6 +205,13 @@ class Series(pydantic.BaseModel):  # type: ignore[misc, name-defined]
     numbers: list[Annotated[float, pydantic.PlainSerializer(lambda number: number or 0.0)]]
 
 
+def test_a_model_without_a_schema_is_saved_without_a_word_on_that(bench: Bench) -> None:
+    """A class of which pydantic can make no JSON schema costs no warning: there is just no ``schema`` to note."""
+    kind = pydantic.create_model("Ranged", __config__={"arbitrary_types_allowed": True}, held=(range, ...))
+    with pytest.warns(UserWarning, match="cloudpickle"):  # any other warning is an error
+        assert {} == bench.save(kind(held=range(3)))[0].metadata
+
+
 def test_a_list_of_numbers_is_compared_to_the_sign(bench: Bench) -> None:
     """A number that JSON changes among others of its type is noticed, be it only the sign of a zero."""
     assert "pydantic.json/1" == bench.save(Series(numbers=[0.0, 1.5]))[0].key
