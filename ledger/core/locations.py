@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 from ledger.disk import given_text
 from ledger.errors import OutsideStoreError
+from ledger.lookup import folder_of
 
-_FILE = "file://"
 _WHAT = "data to register"
 
 
@@ -22,12 +22,12 @@ def local_path(uri: str | Path, *, store: str) -> Path:
     Raises `OutsideStoreError` for any other URL; ``store`` is what the error says it is outside of.
     """
     text = given_text(uri, _WHAT)
-    if text.startswith(_FILE):
-        plain = text.removeprefix(_FILE)
-        return Path(plain if os.path.lexists(plain) else unquote(plain))
-    if isinstance(uri, str) and "://" in text:
+    if isinstance(uri, Path) or "://" not in text:
+        return Path(os.path.expanduser(text))
+    plain = folder_of(text)
+    if plain is None:
         raise _outside(_public(text), store, "only data inside it can be linked")
-    return Path(os.path.expanduser(text))
+    return Path(plain if os.path.lexists(plain) else unquote(plain))
 
 
 def key_below(uri: str | Path, *, store: str) -> str:
