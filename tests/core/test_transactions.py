@@ -512,7 +512,7 @@ def test_what_was_published_and_cannot_be_read_is_told_as_that(
 
     def take_late(turns: Turns, publication: Any) -> Any:
         monkeypatch.setattr(Turns, "take", take)
-        History.publish(ledger.workspace.history, publication.drafts, author="a <a@b>", now=publication.now)
+        History.publish(ledger.workspace.history, publication.drafts, author="a <a@b>", now=ledger.now())
         monkeypatch.setattr(History, "snapshot", fail)
         return ledger.workspace.history.tip()
 
