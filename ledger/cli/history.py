@@ -11,7 +11,7 @@ from ledger.cli.arguments import limit_option, name_and_version
 from ledger.cli.completions import complete_version
 from ledger.cli.printing import print_list
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
-from ledger.cli.shapes import commit_shape, labels_in
+from ledger.cli.shapes import commit_shape, ids_in, labels_in
 from ledger.errors import MissingDependencyError
 from ledger.history import HONEST_SETTINGS, HONEST_VARIABLES, check_settings
 from ledger.records import check_limit
@@ -41,13 +41,15 @@ def log(session: Session, name: str | None, limit: int | None) -> None:
     """Show what was published, newest first. NAME or NAME@VERSION shows only what concerns that one."""
     reader = session.reader()
     name, version = name_and_version(reader, name)
-    wanted = f"{name}@{version or ''}" if name is not None else ""
-    concerned = (
-        commit
-        for commit in reader.log()
-        if not wanted
-        or any(label == wanted if version else label.startswith(wanted) for label in labels_in(commit.message))
-    )
+    # By its id, as its number may have been another's before a merge. This reads no record, which may be damaged.
+    ids = {str(found.id) for found in reader.search(name=name, version=version)} if version is not None else set()
+
+    def concerns(message: str) -> bool:
+        if version is not None:
+            return not ids.isdisjoint(ids_in(message))
+        return name is None or any(label.startswith(f"{name}@") for label in labels_in(message))
+
+    concerned = (commit for commit in reader.log() if concerns(commit.message))
     shapes = [commit_shape(commit) for commit in itertools.islice(concerned, check_limit(limit))]
     print_list(_COMMIT_COLUMNS, shapes, wants_json=session.json)
 

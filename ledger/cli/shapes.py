@@ -18,8 +18,6 @@ from ledger.records import FileEntry, encode_values, format_time
 _Thing = TypeVar("_Thing")
 _Shaped = TypeVar("_Shaped")
 
-_ARTIFACT_TRAILER = "Artifact: "
-
 
 def label_of(version: ArtifactVersion) -> str:
     """How a version is called: ``iris@3``."""
@@ -117,9 +115,18 @@ def commit_shape(commit: Commit) -> Shape:
 
 
 def labels_in(message: str) -> list[str]:
-    """The versions that a commit message's trailers name: ``["iris@3"]``."""
-    trailers = message.rstrip().rpartition("\n\n")[2].splitlines()
-    return [line.removeprefix(_ARTIFACT_TRAILER) for line in trailers if line.startswith(_ARTIFACT_TRAILER)]
+    """The versions that a commit message's trailers name, as they were called then: ``["iris@3"]``."""
+    return _trailers(message, "Artifact")
+
+
+def ids_in(message: str) -> list[str]:
+    """The ids of the versions that a commit message's trailers name."""
+    return _trailers(message, "Id")
+
+
+def _trailers(message: str, key: str) -> list[str]:
+    lines = message.rstrip().rpartition("\n\n")[2].splitlines()
+    return [line.removeprefix(f"{key}: ") for line in lines if line.startswith(f"{key}: ")]
 
 
 def file_shape(file: FileEntry) -> Shape:

@@ -68,6 +68,21 @@ def test_a_sync_counts_what_else_goes_either_way(cli: Cli, two: tuple[str, str])
     assert (1, 1) == (found["other_pushed"], found["other_fetched"])
 
 
+def test_the_log_of_a_version_that_was_renumbered(cli: Cli, two: tuple[str, str]) -> None:
+    """`log` of NAME@VERSION shows what concerns that version under each number it had, and none that it took over."""
+    cli("--ledger", "b", "tag", "iris@2", "mine")
+    for name in two:
+        cli("--ledger", name, "sync")
+    ids = {version: str(Ledger.open("b").get("iris", version).id) for version in ("2", "3")}
+    shown = {
+        version: [commit["subject"] for commit in json.loads(cli("--ledger", "b", "log", word, "--json").out)]
+        for version, id in ids.items()
+        for word in (id, f"iris@{version}")
+    }
+    assert ["save iris@2"] == shown["2"]
+    assert ["merge behind origin, 1 version renumbered", "tag iris@2: mine", "save iris@2"] == shown["3"]
+
+
 def test_a_sync_as_json(cli: Cli, two: tuple[str, str]) -> None:
     """The report, key by key."""
     cli("--ledger", "a", "sync")
