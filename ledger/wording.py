@@ -50,6 +50,11 @@ def shown_with_type(value: object) -> str:
     return f"{type(value).__name__}: {shown(value)}"
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of a thing: ``1 version``, ``2 versions``; the noun is given as one of it."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def human_size(size: int) -> str:
     """A number of bytes for people: ``12345`` is ``12.1 KiB``."""
     number, unit = float(size), 0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.wording import human_size, one_line, shown
+from ledger.wording import counted, human_size, one_line, shown
 
 
 @given(st.text())
@@ -58,3 +58,8 @@ def test_control_characters_are_shown_where_no_file_can_be_opened() -> None:
 def test_sizes_have_units(size: int, expected: str) -> None:
     """Sizes are shown in powers of 1024."""
     assert expected == human_size(size)
+
+
+def test_one_of_a_thing_is_one() -> None:
+    """A count of one has its noun in the singular."""
+    assert ["0 versions", "1 version", "2 versions"] == [counted(number, "version") for number in range(3)]

@@ -28,6 +28,7 @@ from ledger.errors import IntegrityError, StorageError
 from ledger.ids import Digest, digest_from_hex
 from ledger.records import Content, segments_of
 from ledger.system_errors import raise_if_inconclusive
+from ledger.wording import counted
 
 
 class Checked(NamedTuple):
@@ -207,4 +208,6 @@ def _together(faults: Sequence[Fault]) -> Fault | None:
     if whole is not None or len(faults) == 1:
         return whole or faults[0]
     chunks = frozenset(chain.from_iterable(fault.chunks for fault in faults))
-    return faults[0]._replace(message=f"{faults[0].message}, and {len(chunks) - 1} more chunks", chunks=chunks)
+    return faults[0]._replace(
+        message=f"{faults[0].message}, and {counted(len(chunks) - 1, 'more chunk')}", chunks=chunks
+    )

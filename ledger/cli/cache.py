@@ -5,10 +5,10 @@ import sys
 
 import click
 
-from ledger.cli.printing import counted, print_fields, print_json, print_line
+from ledger.cli.printing import print_fields, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.lookup import write_cache_limit
-from ledger.wording import human_size, shown
+from ledger.wording import counted, human_size, shown
 
 # In ASCII, as K is also the sign of kelvins.
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)(B?)", re.IGNORECASE | re.ASCII)

@@ -7,12 +7,12 @@ import click
 
 import ledger
 from ledger.cli.arguments import PATH, STORE
-from ledger.cli.printing import counted, print_fields, print_json, print_line, print_made
+from ledger.cli.printing import print_fields, print_json, print_line, print_made
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of
 from ledger.enums import TrustClass
 from ledger.lookup import ArtifactVersion, find_remote, place_for_new
-from ledger.wording import without_secrets
+from ledger.wording import counted, without_secrets
 
 
 @click.command(cls=ExampleCommand, example="ledger init")

@@ -6,9 +6,9 @@ import click
 
 import ledger
 from ledger.cli.arguments import dry_run_option
-from ledger.cli.printing import counted, print_json, print_line
+from ledger.cli.printing import print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
-from ledger.wording import human_size
+from ledger.wording import counted, human_size
 
 if TYPE_CHECKING:
     from ledger.maintenance import Collected, GcPlan

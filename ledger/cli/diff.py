@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import click
 
 from ledger.cli.completions import complete_version
-from ledger.cli.printing import Shape, counted, print_fields, print_json, print_line, print_table
+from ledger.cli.printing import Shape, print_fields, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.shapes import file_shape, version_shape
 from ledger.lookup import ArtifactVersion, Change, FileChange, FilesDiff, Origin, VersionDiff
 from ledger.records import FileEntry, encode_values
-from ledger.wording import human_size
+from ledger.wording import counted, human_size
 
 _Row = TypeVar("_Row")
 

@@ -88,11 +88,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def counted(number: int, noun: str) -> str:
-    """So many of a thing: ``1 version``, ``2 versions``; the noun is given as one of it."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _cell(key: str, value: object) -> str:
     """A value as people read it: short ids, sizes with units, times to the second, lists with commas."""
     if value is None:

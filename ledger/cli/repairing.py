@@ -7,10 +7,11 @@ import click
 
 import ledger
 from ledger.cli.arguments import PATH, dry_run_option
-from ledger.cli.printing import Shape, counted, print_json, print_line
+from ledger.cli.printing import Shape, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.verifying import DAMAGED, print_problems, problem_shape
 from ledger.errors import LedgerNotFoundError
+from ledger.wording import counted
 
 if TYPE_CHECKING:
     from ledger.maintenance import Repaired, RepairPlan

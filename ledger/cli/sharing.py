@@ -10,7 +10,7 @@ import ledger
 from ledger.cli.arguments import PATH, STORE
 from ledger.cli.completions import complete_remote
 from ledger.cli.errors import print_warning
-from ledger.cli.printing import counted, print_json, print_line, print_list, print_made
+from ledger.cli.printing import print_json, print_line, print_list, print_made
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.suggesting import SuggestingGroup
 from ledger.lookup import (
@@ -22,7 +22,7 @@ from ledger.lookup import (
     read_config,
     settings_for,
 )
-from ledger.wording import without_secrets
+from ledger.wording import counted, without_secrets
 
 _MOST_LINES = 50
 

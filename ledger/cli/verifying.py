@@ -7,9 +7,10 @@ import click
 
 import ledger
 from ledger.cli.bars import pieces_on_terminal
-from ledger.cli.printing import Shape, counted, print_json, print_line, print_table
+from ledger.cli.printing import Shape, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.history import BRANCH
+from ledger.wording import counted
 
 if TYPE_CHECKING:
     from ledger.core import Problem, Report

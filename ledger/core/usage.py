@@ -15,7 +15,7 @@ from ledger.errors import FormatError, IntegrityError, LedgerError
 from ledger.history import Claim
 from ledger.notices import warn_user
 from ledger.records import Content
-from ledger.wording import BoundedRepr
+from ledger.wording import BoundedRepr, counted
 
 
 class VersionUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,5 +106,5 @@ def _artifact(name: str, versions: Sequence[VersionUsage], share: Share) -> Arti
 def _warn(claims: Sequence[Claim], reason: str) -> None:
     """Warn once of all versions that have one reason: a store that is away may be the reason for thousands."""
     more = len(claims) - 1
-    others = f" and {more} more version{'s' if more > 1 else ''} are" if more else " is"
+    others = f" and {counted(more, 'more version')} are" if more else " is"
     warn_user(f"{claims[0].label}{others} left out: {reason}")

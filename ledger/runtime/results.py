@@ -7,6 +7,7 @@ from ledger.materializers import BaseMaterializer
 from ledger.records import raw_value
 from ledger.runtime.annotations import conforms, hint_for, shown_for, spelled
 from ledger.runtime.plan import PlannedStep
+from ledger.wording import counted
 
 
 def split_result(planned: PlannedStep, returned: Any) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def split_result(planned: PlannedStep, returned: Any) -> dict[str, Any]:
     else:
         values = tuple(returned)
     if len(values) != len(outputs):
-        raise _wrong_number(planned, f"{len(values)} values")
+        raise _wrong_number(planned, counted(len(values), "value"))
     values = tuple(map(raw_value, values))
     for output, value in zip(outputs, values, strict=True):
         if not conforms(value, output.annotation):

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.cli.printing import aligned, counted, print_json
+from ledger.cli.printing import aligned, print_json
 
 
 @given(
@@ -31,8 +31,3 @@ def test_json_is_plain_ascii_and_says_the_same(document: object) -> None:
 def test_columns_begin_at_one_place() -> None:
     """Cells are padded to the widest of their column, and lines end without spaces."""
     assert ["A    LONG", "bbb  c", "d"] == aligned([["A", "LONG"], ["bbb", "c"], ["d", ""]])
-
-
-def test_one_of_a_thing_is_one() -> None:
-    """A count of one has its noun in the singular."""
-    assert ["0 versions", "1 version", "2 versions"] == [counted(number, "version") for number in range(3)]

@@ -77,6 +77,12 @@ def test_other_revisions_are_not_found(story: History, revision: str) -> None:
     assert {"revision": revision} == caught.value.facts
 
 
+def test_a_commit_says_how_many_parents_it_has(story: History) -> None:
+    """Whoever asks for a second one is told of the first."""
+    with pytest.raises(RevisionNotFoundError, match="has 1 parent\n"):
+        story.resolve("HEAD^2")
+
+
 @pytest.fixture
 def tagged(history: History) -> History:
     """A history with tags: of commits, with a message, of a tag, of a tree, and named as a commit might begin."""

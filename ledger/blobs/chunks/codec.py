@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ledger.blobs.stores.sought import Sought
 from ledger.ids import Digest, digest_of
+from ledger.wording import counted
 
 if TYPE_CHECKING:
     from zstandard import ZstdCompressor, ZstdDecompressor
@@ -99,7 +100,7 @@ def open_chunk(stored: bytes | memoryview, size: int, sought: Sought) -> bytes |
     """
     plain = open_frame(stored, size, sought) if codec_of(stored) == "zstd" else stored
     if len(plain) != size:
-        raise sought.damaged(f"has {len(plain)} bytes, expected {size}", expected=size, found=len(plain))
+        raise sought.damaged(f"has {counted(len(plain), 'byte')}, expected {size}", expected=size, found=len(plain))
     found = digest_of(plain)
     if found != sought.digest:
         raise sought.damaged(f"holds {found}, expected {sought.digest}", expected=sought.digest, found=found)
@@ -150,7 +151,7 @@ def open_frame(frame: bytes | memoryview, size: int, sought: Sought) -> bytes:
     except ZstdError as error:
         raise sought.damaged(f"cannot be decompressed: {error}") from error
     if len(plain) != size:
-        raise sought.damaged(f"holds {len(plain)} bytes, expected {size}", expected=size, found=len(plain))
+        raise sought.damaged(f"holds {counted(len(plain), 'byte')}, expected {size}", expected=size, found=len(plain))
     return plain
 
 

@@ -18,6 +18,7 @@ from ledger.blobs.stores.workers import in_order
 from ledger.errors import IntegrityError, LedgerError, StorageError, UnsupportedFormatError
 from ledger.ids import Digest
 from ledger.records import Content
+from ledger.wording import counted
 
 
 class Extent(NamedTuple):
@@ -86,7 +87,8 @@ def _together(
             return places
         if first + count >= len(places):
             return IntegrityError(
-                f"content {digest} needs {first + count} chunks of the pack {pack}, which has {len(places) - 1}",
+                f"content {digest} needs {counted(first + count, 'chunk')} of the pack {pack}, "
+                f"which has {len(places) - 1}",
                 digest=digest,
             )
         extents.append(Extent(pack_key(pack), places[first], places[first + count]))

@@ -22,6 +22,7 @@ from ledger.blobs.stores.store import Store
 from ledger.errors import IntegrityError
 from ledger.forks import ThreadLock
 from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
+from ledger.wording import counted
 
 _CACHED_SEGMENTS = 8  # each of up to `SEGMENT_CHUNKS` chunks
 
@@ -133,7 +134,7 @@ class Places:
             index = self._indexes.get(pack, next_packs=(run[0] for run in islice(self._runs, number + 1, last + 1)))
             if run_first + count > len(index.entries):
                 raise self._damaged(
-                    f"needs {run_first + count} chunks of the pack {pack}, which has {len(index.entries)}"
+                    f"needs {counted(run_first + count, 'chunk')} of the pack {pack}, which has {len(index.entries)}"
                 )
             key = pack_key(pack)
             for chunk in range(first, min(stop, self._run_ends[number])):

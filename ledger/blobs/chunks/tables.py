@@ -28,6 +28,7 @@ from ledger.records import (
     encode_compact,
     linked_digest,
 )
+from ledger.wording import counted
 
 Run = tuple[str, int, int]
 """Pack, number of the first chunk in it, count: consecutive chunks of one pack."""
@@ -183,7 +184,7 @@ def _problem(table: Table, digest: Digest) -> str | None:
         return f"is of the content {found}, expected {digest}"
     total = sum(file.size for file in table.files)
     if total != table.size:
-        return f"has {total} bytes of files, expected {table.size}"
+        return f"has {counted(total, 'byte')} of files, expected {table.size}"
     return _runs_problem(table)
 
 

@@ -20,6 +20,7 @@ from ledger.blobs.stores.workers import in_order
 from ledger.disk import unnamed_copy
 from ledger.errors import OutsideStoreError, StorageError
 from ledger.records import INLINE_FILES, Content, FileEntry, FileKind, linked_digest
+from ledger.wording import counted
 
 
 def link_objects(store: Store, linked: str) -> Content:
@@ -154,7 +155,9 @@ class LinkedObjects:
             raise self._registered.changed(file.path, "is missing") from error
         if len(block) < length and not is_last:
             # The object ends here, before the size that its record says: nothing is asked for behind its end.
-            raise self._registered.changed(file.path, f"has {start + len(block)} bytes, expected {file.size}")
+            raise self._registered.changed(
+                file.path, f"has {counted(start + len(block), 'byte')}, expected {file.size}"
+            )
         return block
 
 

@@ -15,6 +15,7 @@ from ledger.errors import IntegrityError
 from ledger.ids import Digest, digest_from_hex
 from ledger.meters import advance
 from ledger.records import Content, FileEntry, FileKind, linked_digest
+from ledger.wording import counted
 
 CHANGED_IN_PLACE = (
     "registered data was changed or taken away in its place; put it back, add the remote that has it, or register it "
@@ -45,8 +46,8 @@ class Registered(NamedTuple):
     def compare(self, file: FileEntry, size: int, digest: Digest) -> None:
         """Raise `IntegrityError` unless a file has the bytes that were registered."""
         if (size, digest) != (file.size, file.digest):
-            expected = f"expected {file.size} bytes, {file.digest}"
-            raise self.changed(file.path, f"has {size} bytes, {digest}, {expected}")
+            expected = f"expected {counted(file.size, 'byte')}, {file.digest}"
+            raise self.changed(file.path, f"has {counted(size, 'byte')}, {digest}, {expected}")
 
     def compare_listing(self, found: Mapping[str, FileKind]) -> None:
         """Raise `IntegrityError` for the first file that is missing, was added, or is of another kind."""

@@ -16,7 +16,7 @@ from ledger.history.git.kinds import COMMIT, TAG
 from ledger.history.git.objects import Objects
 from ledger.ids import CommitId
 from ledger.records import parse_time
-from ledger.wording import shown, shown_with_type
+from ledger.wording import counted, shown, shown_with_type
 
 _REVISION = re.compile(r"([^~^]+)((?:[~^][0-9]{0,9})*)")
 _BEGINNING = re.compile(r"[0-9a-f]{4,40}")
@@ -162,7 +162,7 @@ def _commits_beginning(objects: Objects, prefix: str) -> list[ObjectId]:
 def _parent(objects: Objects, commit: CommitId, number: int, revision: str) -> CommitId:
     parents = objects.commit(commit).parents
     if number > len(parents):
-        raise _not_found(revision, f"{commit[:10]} has {len(parents)} parents")
+        raise _not_found(revision, f"{commit[:10]} has {counted(len(parents), 'parent')}")
     return parents[number - 1]
 
 

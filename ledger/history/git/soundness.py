@@ -24,6 +24,7 @@ from ledger.history.git.kinds import COMMIT, KINDS, TREE
 from ledger.history.git.packfile import TRAILER, PackFile
 from ledger.history.git.recent_objects import RecentObjects
 from ledger.system_errors import raise_if_inconclusive, storage_error
+from ledger.wording import counted
 
 _BLOCK = 1 << 20
 _SHOWN = 3
@@ -105,7 +106,10 @@ def check_pack(base: Path, name: str) -> Iterator[GitFault]:
     if bad:
         shown = "; ".join(list(bad.values())[:_SHOWN])
         yield GitFault(
-            f"{name}.pack", "corrupt", f"{base}.pack: {len(bad)} objects are damaged: {shown}", frozenset(bad)
+            f"{name}.pack",
+            "corrupt",
+            f"{base}.pack holds {counted(len(bad), 'damaged object')}: {shown}",
+            frozenset(bad),
         )
 
 

@@ -33,6 +33,7 @@ from ledger.history.tree.comparing import compare_commits
 from ledger.history.tree.layout import Claim
 from ledger.ids import CommitId, VersionId
 from ledger.records import format_time
+from ledger.wording import counted
 
 
 class SyncPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,7 +241,7 @@ def _merge_behind(
     tree, merged = merge_roots(history, objects.commit(theirs).tree, objects.commit(local).tree)
     lines = [f"Artifact: {after.label}\nId: {after.id}\nRenumbered: {before.label}" for before, after in merged.moved]
     count = len(merged.moved)
-    what = f", {count} version{'s' if count > 1 else ''} renumbered" if count else ""
+    what = f", {counted(count, 'version')} renumbered" if count else ""
     message = "\n".join([f"merge behind {remote.name}{what}", "", *lines, f"Time: {format_time(now)}", ""])
     with under:
         commit, pack = history.write_commit(tree, (theirs, local), author=author, now=now, message=message)
