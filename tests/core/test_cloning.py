@@ -1,6 +1,8 @@
 """What a clone begins with, and when none is made."""
 
+import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,13 @@ import pytest
 from ledger import Ledger
 from ledger.errors import (
     ArgumentError,
+    FormatError,
     LedgerExistsError,
     LedgerNotFoundError,
     StoreUnavailableError,
 )
 from ledger.lookup import write_remote
-from tests.kit.hubs import hub_git
+from tests.kit.hubs import hub_git, hub_tip, push_by_hand
 from tests.kit.web import served
 
 
@@ -36,6 +39,22 @@ def test_a_clone_says_that_its_bytes_cannot_be_read_yet(tmp_path: Path, hub: Pat
     config = bob.path / "config.toml"
     config.write_text(f'{config.read_text()}store = "{tmp_path / "bytes"}"\n')
     assert "first" == Ledger.open(bob.path).load("iris")
+
+
+def test_the_hint_of_a_clone_takes_a_commit_by_hand_back(
+    pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path
+) -> None:
+    """Where there is no ledger yet that knows the commit before, a plain clone of the remote knows it."""
+    pair[0].save("one", "iris")
+    pair[0].sync()
+    tip = hub_tip(hub)
+    push_by_hand(hub, add={"README.md": b"hello"})
+    with pytest.raises(FormatError, match=r"README\.md: no record") as caught:
+        Ledger.clone(str(hub), tmp_path / "mine")
+    _, get, _, push, _ = str(caught.value.hint).split("`")
+    subprocess.run([*shlex.split(get), "-q", str(hub), "plain"], cwd=tmp_path, check=True)
+    subprocess.run([*shlex.split(push), "-q"], cwd=tmp_path / "plain", check=True)
+    assert tip == hub_tip(hub)
 
 
 def test_a_clone_of_a_ledger_directory(ledger: Ledger, tmp_path: Path) -> None:

@@ -184,9 +184,9 @@ def _taking_back(history: History, remote: Remote, local: CommitId | None, commi
     before = next(iter(history.objects.commit(commit).parents), None)
     if before is None:
         return None
-    program = "ledger git" if local is not None else "git"
+    where, program = ("", "ledger git") if local is not None else (", in a `git clone` of it,", "git")
     command = f"{program} push --force {shlex.quote(without_secrets(remote.url))} {before}:{BRANCH}"
-    return f"nothing changed here; who may push to {remote} takes the commit back with `{command}`"
+    return f"nothing changed here; who may push to {remote} takes the commit back{where} with `{command}`"
 
 
 def _check_published(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
