@@ -103,7 +103,7 @@ def test_an_empty_text_is_no_path(held: Ledger, workdir: Path, call: str) -> Non
     before = state(workdir, held)
     with pytest.raises(ArgumentError, match="cannot be '': no file has such a name") as caught:
         TAKES_A_PATH[call](held, "")
-    assert "write '.' for the working directory" == caught.value.hint
+    assert "give a path; '.' is the working directory" == caught.value.hint
     assert before == state(workdir, held)
 
 

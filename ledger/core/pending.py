@@ -130,6 +130,10 @@ class PendingVersions:
         if found is None:
             return self._by_label.get((wanted, text))
         if text not in (None, found.request.version):
-            saved = f"was saved with version={found.request.version!r}"
-            raise ArgumentError(f"{found} {saved}, but version {shown(text)} was given as well")
+            own = f"as version {found.request.version!r}" if found.request.version is not None else "without a version"
+            raise ArgumentError(
+                f"the new version of {found.name!r} was saved {own}, but version {shown(text)} was given as well",
+                hint="leave the version out: a handle or an id names one",
+                name=found.name,
+            )
         return found

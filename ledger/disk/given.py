@@ -24,7 +24,9 @@ def given_path(path: object, what: str) -> Path:
     """
     text = given_text(path, what)
     if not text:
-        raise ArgumentError(f"{what} cannot be '': no file has such a name", hint="write '.' for the working directory")
+        raise ArgumentError(
+            f"{what} cannot be '': no file has such a name", hint="give a path; '.' is the working directory"
+        )
     if _URL.match(text):
         raise ArgumentError(
             f"{what} is on this machine, got the URL {without_secrets(text)!r}",

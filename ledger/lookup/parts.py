@@ -38,7 +38,7 @@ def part_at(path: str, files: Mapping[str, FileEntry]) -> Part | None:
 
 def no_file(label: str, path: str, files: Sequence[FileEntry]) -> str:
     """The message that the version ``label`` has no file at a path, and what it has there or near it."""
-    missing = f"{label} has no file {path!r}"
+    missing = f"{label} has no file {path!r}" if path else f"{label} by itself is no file"
     inside = f"{path.rstrip('/')}/"
     if path.strip("/") and any(file.path.startswith(inside) for file in files):
         return f"{missing}: that is a folder"

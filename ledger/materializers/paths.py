@@ -43,7 +43,11 @@ class PathMaterializer(BaseMaterializer):
                 path=str(value),
             )
         if not name:
-            raise MaterializerError(f"path {str(value)!r} has no name to save it under", path=str(value))
+            raise MaterializerError(
+                f"path {str(value)!r} has no name to save it under",
+                hint="save the files and folders in it, each by its own path",
+                path=str(value),
+            )
         self.files.add(name, source)
 
     def load(self, data_type: type | None) -> Path:

@@ -51,7 +51,15 @@ def read_run_configuration(config_path: object) -> RunConfiguration:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
         raise Place(file=str(path), line=line).error(f"not YAML: {error.problem}") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}", path=str(path)) from error
+        reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        raise ConfigError(f"{path}: not YAML: {reason}", path=str(path)) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why the plain value of a node could not be made; PyYAML's own slips in doing so are nothing to be told."""
+    if isinstance(error, ValueError):
+        return str(error)
+    return str(getattr(error, "problem", None) or "a value is not what its tag says")
 
 
 def _count(node: Any, known: dict[int, float]) -> float:
@@ -131,7 +139,7 @@ class _Node:
             return loader.construct_document(self.node)
         except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
             # For a date that the calendar does not have, or a text whose tag calls it a truth value or a moment.
-            raise self.place.error(f"cannot be read: {' '.join(str(error).split())}") from error
+            raise self.place.error(f"cannot be read: {_reason(error)}") from error
         finally:
             loader.dispose()
 

@@ -34,7 +34,7 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
         raise _unreadable(template, error) from error
     for field in fields:
         if field not in values:
-            known = ", ".join(f"{{{key}}}" for key in values)
+            known = " or ".join(f"{{{key}}}" for key in values)
             # What stands in braces means more to `format` than a key, unless it is a plain word.
             other = f", or give substitutions={{{field!r}: ...}}" if field.isidentifier() else ""
             raise NameTemplateError(

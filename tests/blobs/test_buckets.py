@@ -526,7 +526,7 @@ def test_missing_credentials_are_named(bucket: Bucket, monkeypatch: pytest.Monke
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(StoreAccessError) as caught:
+    with pytest.raises(StoreAccessError, match=r"no credentials for the store .*: none were found\n") as caught:
         open_store(bucket.url)
     assert "aws configure" in caught.value.hint
 

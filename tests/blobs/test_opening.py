@@ -98,9 +98,9 @@ def test_what_is_neither_a_url_nor_a_path_is_refused(url: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["", "nonsense://bucket"])
+@pytest.mark.parametrize("url", ["", "nonsense://bucket", "github://paper"])
 def test_an_unknown_protocol_is_an_argument_error(url: str) -> None:
-    """A URL that nobody understands is refused with a hint."""
+    """A URL that nobody understands, or that lacks what its protocol needs, is refused with a hint."""
     with pytest.raises(ArgumentError) as caught:
         open_store(url)
     assert "path" in caught.value.hint

@@ -199,8 +199,10 @@ def test_a_handle_is_not_taken_for_another_version(ledger: Ledger) -> None:
         pending = transaction.save(3, "x", "best")
         transaction.tag(pending, ["kept"], "best")
         for given in (pending, pending.id):
-            with pytest.raises(ArgumentError, match=r"PendingVersion x, .*version='best', but version '2' was given"):
+            with pytest.raises(ArgumentError, match="of 'x' was saved as version 'best', but version '2' was given"):
                 transaction.tag(given, ["t"], 2)
+        with pytest.raises(ArgumentError, match="of 'y' was saved without a version, but version '1' was given"):
+            transaction.tag(transaction.save(4, "y"), ["t"], 1)
     assert [("kept",), (), ("kept",)] == [version.tags for version in ledger.versions("x")]
 
 

@@ -324,6 +324,8 @@ def test_a_folder_cannot_be_opened(ledger: Ledger, files: LedgerFileSystem, fold
     ledger.save(folder, "parts")
     with pytest.raises(PathNotFoundError, match="that is a folder"):
         files.open("parts@1/parts/sub")
+    with pytest.raises(PathNotFoundError, match="no file ledger://parts@1: parts@1 by itself is no file; it has"):
+        files.open("parts@1")
 
 
 @pytest.mark.parametrize("look", ["open", "info", "ls"])

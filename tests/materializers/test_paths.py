@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from ledger.errors import MaterializerTypeError, SourceNotFoundError, UnsupportedFileError
+from ledger.errors import MaterializerError, MaterializerTypeError, SourceNotFoundError, UnsupportedFileError
 from tests.kit.ledgers import files_below
 from tests.kit.materializing import Bench
 
@@ -115,6 +115,13 @@ def test_nothing_there_is_an_error(bench: Bench) -> None:
     """A path at which nothing lies cannot be saved by itself."""
     with pytest.raises(SourceNotFoundError, match="does not exist"):
         bench.save(Path("no/such/file"))
+
+
+def test_the_root_has_no_name_to_be_saved_under(bench: Bench) -> None:
+    """What lies in it can be saved, as the hint says."""
+    with pytest.raises(MaterializerError, match="path '/' has no name") as caught:
+        bench.save(Path("/"))
+    assert "each by its own path" in caught.value.hint
 
 
 def test_a_pipe_of_the_shells_is_no_file(ledger: Ledger) -> None:

@@ -219,10 +219,10 @@ def test_a_name_that_cannot_be_filled_is_refused_before_anything_runs(
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("x_{missing}", "use {date}, {time}, or give substitutions={'missing': ...}"),
-        ("x_{}", "use {date}, {time}"),
-        ("x_{0}", "use {date}, {time}"),
-        ("x_{date.year}", "use {date}, {time}"),
+        ("x_{missing}", "use {date} or {time}, or give substitutions={'missing': ...}"),
+        ("x_{}", "use {date} or {time}"),
+        ("x_{0}", "use {date} or {time}"),
+        ("x_{date.year}", "use {date} or {time}"),
     ],
 )
 def test_a_substitution_is_asked_for_where_it_would_help(workdir: Path, name: str, hint: str) -> None:

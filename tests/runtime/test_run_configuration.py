@@ -295,12 +295,13 @@ MISTAKES: list[tuple[str, int, str, str]] = [
     ("parameters: {epochs: !!int many}", 1, "cannot be read", ""),
     ("parameters: {epochs: !!bool maybe}", 1, "cannot be read", ""),
     ("parameters: {epochs: !!float ''}", 1, "cannot be read", ""),
-    ("parameters: {epochs: !!timestamp soon}", 1, "cannot be read", ""),
+    ("parameters: {epochs: !!timestamp soon}", 1, "cannot be read: a value is not what its tag says", ""),
+    ("parameters: {epochs: =}", 1, "cannot be read: could not determine a constructor for the tag", ""),
     ("parameters: {epochs: !!timestamp {=: soon}}", 1, "cannot be read", ""),
     ("a: &a [x]\n" + "".join(f"{b}: &{b} [{f'*{a}, ' * 9}]\n" for a, b in pairwise("abcdefghi")), 0, "aliases", ""),
     ("parameters: &a {epochs: *a}", 0, "aliases make more than", ""),
     ("? [a, b]\n: c", 1, "is a word, got a sequence", ""),
-    ("[" * 700, 0, "not YAML", ""),
+    ("[" * 700, 0, "not YAML: nested too deeply", ""),
     ("a: '\x01'", 0, "not YAML", ""),
 ]
 

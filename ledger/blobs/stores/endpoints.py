@@ -175,8 +175,10 @@ def _s3_options(url: str) -> dict[str, Any]:
     try:
         options["credential_provider"] = Boto3CredentialProvider(ttl=_KEPT_CREDENTIALS)
     except Exception as error:
+        # A ValueError says nothing but that none were found.
+        reason = "none were found" if type(error) is ValueError else error
         raise StoreAccessError(
-            f"no credentials for the store {url}: {error}",
+            f"no credentials for the store {url}: {reason}",
             hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure` or `aws sso login`",
             url=url,
         ) from error

@@ -250,7 +250,7 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
             hint="install that library where ledger is installed",
             url=shown,
         ) from error
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # the second where the URL lacks what the class asks for
         hint = (
             "use a path, or a URL such as file:///data/store or s3://bucket/folder; "
             "a package makes a file system of its own known by the entry point fsspec.specs"
