@@ -67,6 +67,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         # At once: libraries take the error of a missing ledger for that of a missing file, and do not show it.
         self._given = Ledger.open(os.fspath(ledger_dir)) if ledger_dir is not None else None
         self._known: dict[tuple[str, str, str], tuple[ArtifactVersion, VersionFolders]] = {}
+        self._names: tuple[tuple[str, str], list[str]] | None = None  # of a ledger at a commit
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
@@ -77,35 +78,31 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
     def info(self, path: str, **_: Any) -> Info:
         """What is at a path; raises `PathNotFoundError`."""
         asked = self._strip_protocol(path)
-        address = self._address(asked)
-        if address is None:
+        try:
+            return self._info(asked)
+        except PathNotFoundError:
             if asked and not self._names_below(asked):
-                raise self._nothing(asked)
+                raise
             return _folder(asked)
-        version, folders = self._folders_of(address)
-        if not address.path:
-            return _folder(asked) | _facts(version)
-        return self._found(asked, version, folders, folders.place(address.path))
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:  # noqa: FBT001, FBT002  # fsspec's signature
         """What is in a folder, a version or the ledger; a file lists itself. Raises `PathNotFoundError`."""
         asked = self._strip_protocol(path)
         address = self._address(asked)
+        names = {name: _folder(name) for name in self._names_below(asked)}
         found: dict[str, Info] = {}
         if address is not None:
             version, folders = self._folders_of(address)
-            folder = folders.follow(address.path)
-            children = folders.children(folder)
-            if children is None:
+            children = folders.children(folders.follow(address.path))
+            if children is None and not names:
                 found[asked] = self._found(asked, version, folders, folders.place(address.path))
             for child in children or ():
                 name = f"{asked}/{child.rpartition('/')[2]}"
                 with suppress(PathNotFoundError):  # a link that leads nowhere
                     found[name] = self._found(name, version, folders, child)
-        if address is None or not address.path:
-            found |= {name: _folder(name) for name in self._names_below(asked)}
-        if address is None and not found and asked:
+        elif asked and not names:
             raise self._nothing(asked)
+        found |= names
         return list(found.values()) if detail else list(found)
 
     def walk(
@@ -221,6 +218,16 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
             kept = self._known[key] = version, VersionFolders(version.files(), partial(_target, version))
         return kept
 
+    def _info(self, asked: str) -> Info:
+        """What is at a path but for names that go on from it."""
+        address = self._address(asked)
+        if address is None:
+            raise self._nothing(asked)
+        version, folders = self._folders_of(address)
+        if not address.path:
+            return _folder(asked) | _facts(version)
+        return self._found(asked, version, folders, folders.place(address.path))
+
     def _found(self, name: str, version: ArtifactVersion, folders: VersionFolders, path: str) -> Info:
         """What is at a path of a version, with links followed; ``name`` is the path by which it was asked for."""
         goal = folders.follow(path)
@@ -232,7 +239,14 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
 
     def _names_below(self, asked: str) -> list[str]:
         """What leads on from a path to the names of artifacts: nothing behind an ``@``, which no name holds."""
-        return [] if "@" in asked else names_below(asked, self._ledger().artifact_names())
+        if "@" in asked:
+            return []
+        ledger = self._ledger()
+        key = str(ledger.path), ledger.revision
+        known = self._names
+        if known is None or known[0] != key:
+            known = self._names = key, ledger.artifact_names()  # kept, as a walk asks in every folder
+        return names_below(asked, known[1])
 
     def _type(self, path: str) -> str | None:
         try:

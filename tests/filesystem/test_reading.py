@@ -74,6 +74,27 @@ def test_a_name_may_begin_other_names(ledger: Ledger, files: LedgerFileSystem) -
     assert 2 == len(listed)
 
 
+def test_what_names_begin_with_is_a_folder_also_below_an_artifact(ledger: Ledger, files: LedgerFileSystem) -> None:
+    """Names that go on two steps below another artifact's are reached from it, and from the top, folder by folder."""
+    ledger.save(b"1", "team")
+    ledger.save(b"2", "team/raw/iris")
+    expected = ["team/data.bin", "team/raw/iris/data.bin"]
+    assert (expected, expected) == (files.find(""), files.find("team"))
+    assert (True, ["team/raw/iris"]) == (files.isdir("team/raw"), files.ls("team/raw", detail=False))
+    assert (2, [*expected[1:]]) == (files.du(""), files.glob("team/*/iris/*"))
+    assert not files.exists("team@1/raw")
+    assert not files.exists("team/ra")
+
+
+def test_a_folder_of_a_version_may_begin_other_names(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
+    """A folder of the latest version that names begin with, too, lists its own files and them."""
+    ledger.save(folder, "team")
+    ledger.save(b"2", "team/parts/iris")
+    below = ["a.csv", "empty", "iris", "link", "sub"]
+    assert [f"team/parts/{name}" for name in below] == sorted(files.ls("team/parts", detail=False))
+    assert "team@1/parts/iris" not in files.ls("team@1/parts", detail=False)
+
+
 def test_names_begin_as_they_stand_or_quoted(ledger: Ledger, files: LedgerFileSystem) -> None:
     """The beginning of names is a folder with its colons as they stand, and what it lists goes on with them."""
     ledger.save(1, "p::s/o")
