@@ -26,8 +26,8 @@ class Files(Protocol):
     def open(self, path: str, mode: str = "rb") -> IO[Any]:
         """A stream of a file: ``rb`` and ``wb`` of bytes, ``r`` and ``w`` of UTF-8 text.
 
-        A written stream cannot seek; a read one can, and its ``readinto`` fills the buffer as far as the file goes.
-        ``path`` is relative, with ``/``.
+        A written stream cannot seek, but tells how much was written; a read one can, and its ``readinto`` fills the
+        buffer as far as the file goes. ``path`` is relative, with ``/``.
         """
 
     def folder(self) -> Path:

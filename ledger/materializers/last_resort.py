@@ -13,6 +13,7 @@ from ledger.enums import ArtifactType, TrustClass
 from ledger.errors import MaterializerTypeError, MissingDependencyError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.libraries import differing_libraries
+from ledger.materializers.named_files import named_file
 from ledger.materializers.pickles import Unpickler, pickler_class, read_python, write_versions
 from ledger.materializers.registry import LAST_RESORT, qualified_name
 from ledger.notices import warn_if_done
@@ -40,13 +41,16 @@ class CloudpickleMaterializer(BaseMaterializer):
             raise MaterializerTypeError(
                 f"a generator is no value to save: {value!r}", hint="save list(...) of it, or an artifact of each part"
             )
-        warn_if_done(
-            f"a value of type {qualified_name(type(value))} is saved by cloudpickle: others can load it only "
-            "if they trust it as code; use a dataclass, a known format or a materializer of your own instead"
-        )
         with self.open("value.pkl", "wb") as file:
             pickler = pickler_class()(file)
             pickler.dump(value)
+            named = named_file(pickler, file.tell())
+        only_named = f"; it names {named!r} without holding it: if it needs that, load that first" if named else ""
+        warn_if_done(
+            f"a value of type {qualified_name(type(value))} is saved by cloudpickle: others can load it only "
+            "if they trust it as code; use a dataclass, a known format or a materializer of your own instead"
+            f"{only_named}"
+        )
         write_versions(self, pickler.modules)
 
     def load(self, data_type: type | None) -> Any:

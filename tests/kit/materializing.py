@@ -28,6 +28,9 @@ class _Stream(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
+    def tell(self) -> int:
+        return len(self._pieces)
+
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
         self._pieces += view
