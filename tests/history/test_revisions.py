@@ -39,10 +39,10 @@ def test_revisions_mean_what_they_mean_to_git(story: History, revision: str) -> 
 
 
 def test_a_commit_is_known_by_its_beginning(story: History) -> None:
-    """Four digits on are enough where they are one commit's, alone and with steps behind."""
+    """Four digits on, in any case, are enough where they are one commit's, alone and with steps behind."""
     for commit in commits(story):
         for length in (8, 20, 40):
-            assert commit == story.resolve(commit[:length])
+            assert commit == story.resolve(commit[:length]) == story.resolve(commit[:length].upper())
     assert commits(story)[3] == story.resolve(f"{story.tip()[:10]}~3")
 
 

@@ -124,15 +124,16 @@ def _at_moment(objects: Objects, tip: CommitId, moment: dt.datetime) -> CommitId
 
 def _named(objects: Objects, tagged: Callable[[str], str | None], word: str, revision: str) -> CommitId:
     """The commit that a tag names, or whose id begins with a word; a whole id is never taken for a tag, as in Git."""
-    named = None if is_object_id(word) else tagged(word)
+    digits = word.lower()
+    named = None if is_object_id(digits) else tagged(word)
     if named is not None:
         commit = commit_behind(objects, named)
         if commit is None:
             raise _not_found(revision, "the tag names no commit")
         return commit
-    if not _BEGINNING.fullmatch(word):
+    if not _BEGINNING.fullmatch(digits):
         raise _unknown(revision)
-    return _by_prefix(objects, word)
+    return _by_prefix(objects, digits)
 
 
 def _by_prefix(objects: Objects, prefix: str) -> CommitId:
