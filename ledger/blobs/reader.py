@@ -48,7 +48,7 @@ class ContentReader:
         self.files = table.files if table is not None else whole_files(content, label=label)
         self._store = store
         self._content = content
-        self._label = label
+        self.label = label
         self._by_path = {file.path: file for file in self.files}
         if content.linked is not None:
             self._source = linked_source(store, content, self.files, label=label)
@@ -84,7 +84,7 @@ class ContentReader:
 
         The folder appears when it is complete. Raises `TargetExistsError` where something is there.
         """
-        restore_files(target, plan_restore(self.files, paths, strip), self._source.each, label=self._label)
+        restore_files(target, plan_restore(self.files, paths, strip), self._source.each, label=self.label)
 
     def check_listing(self) -> None:
         """Raise `IntegrityError` where a file of registered data is missing or was added; no byte is read."""
@@ -94,9 +94,9 @@ class ContentReader:
         """Judge every link as `restore` with the same ``strip`` does; `IntegrityError` at a bad one."""
         links = plan_restore([file for file in self.files if file.kind == "link"], None, strip)
         for file, path in links:
-            check_size(path, file.size, self._label)
+            check_size(path, file.size, self.label)
         each = self._source.each([file for file, _ in links])
-        check_targets({path: b"".join(blocks) for (_, path), blocks in zip(links, each, strict=True)}, self._label)
+        check_targets({path: b"".join(blocks) for (_, path), blocks in zip(links, each, strict=True)}, self.label)
 
     def check(self) -> None:
         """Read every byte again; raises `IntegrityError` at the first bad one."""
@@ -105,7 +105,7 @@ class ContentReader:
     def _file(self, path: str) -> FileEntry:
         file = self._by_path.get(path)
         if file is None:
-            raise ArgumentError(f"{self._label} holds no file {path!r}", path=path)
+            raise ArgumentError(f"{self.label} holds no file {path!r}", path=path)
         return file
 
 

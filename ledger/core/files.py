@@ -173,7 +173,8 @@ class LoadingFiles:
         full = self._prefix + path
         if full not in self._all:
             raise IntegrityError(
-                f"the value has no file {path!r}; it has {', '.join(self.paths()) or 'none'}", path=path
+                f"{self._reader.label}: the value has no file {path!r}; it has {', '.join(self.paths()) or 'none'}",
+                path=path,
             )
         return full
 

@@ -117,7 +117,9 @@ def _to_arrow(value: Any) -> Any:
     names = _column_names(value.columns if is_frame else [value.name])
     arrays, dtypes = [], []
     for column in columns:
-        array, held = encode_column(column, repr(column.name))
+        array, held = encode_column(
+            column, repr(column.name) if is_frame or column.name is not None else "of the series"
+        )
         arrays.append(array)
         dtypes.append(held)
     index, index_arrays = _encode_index(value.index)
@@ -184,7 +186,10 @@ def _encode_index(index: Any) -> tuple[Json, list[Any]]:
 
     if isinstance(index, pd.RangeIndex):
         return encode_labels(index), []
-    columns = [encode_column(pd.Series(level), f"of the index level {level.name!r}") for level in level_values(index)]
+    columns = [
+        encode_column(pd.Series(level), f"of the index level {place if level.name is None else repr(level.name)}")
+        for place, level in enumerate(level_values(index))
+    ]
     held = {
         "names": [encode_plain(name) for name in index.names],
         "dtypes": [dtype for _, dtype in columns],

@@ -11,7 +11,14 @@ from itertools import chain
 from typing import Any
 
 from ledger.enums import ArtifactType, TrustClass, VisualizationType
-from ledger.errors import LedgerError, MaterializerError, MaterializerTypeError, MetadataError, StorageError
+from ledger.errors import (
+    LedgerError,
+    MaterializerError,
+    MaterializerInterfaceError,
+    MaterializerTypeError,
+    MetadataError,
+    StorageError,
+)
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.files import Files
 from ledger.materializers.known_types import loaded_class, subclass_named, unknown_type
@@ -114,7 +121,16 @@ def load_value(
 
 
 def _check_type(value: object, materializer: type[BaseMaterializer]) -> None:
-    """Refuse a value that an explicitly named materializer is not made for; one without types takes all."""
+    """Refuse a value that an explicitly named materializer is not made for; one without types takes all.
+
+    A base that is not finished takes none.
+    """
+    if materializer.save is BaseMaterializer.save:
+        raise MaterializerInterfaceError(
+            f"materializer {qualified_name(materializer)} has no save method of its own",
+            hint="give a subclass that has one",
+            materializer=qualified_name(materializer),
+        )
     names = {qualified_name(kind) for kind in materializer.ASSOCIATED_TYPES} | {*materializer.ASSOCIATED_TYPE_NAMES}
     if not names or isinstance(value, materializer.ASSOCIATED_TYPES):
         return
@@ -157,8 +173,7 @@ def _metadata(writer: BaseMaterializer, value: object) -> dict[str, Any]:
             kept.update(plain)
             left -= size
         except Exception as error:  # noqa: BLE001  # what a user's dict or key raises costs no more than what is no metadata
-            reason = error if isinstance(error, MetadataError) else _reason(error)
-            warn_user(f"metadata {shown(key)} of the {qualified_name(type(value))} is left out: {reason}")
+            warn_user(f"metadata {shown(key)} of the {qualified_name(type(value))} is left out: {_reason(error)}")
     return kept
 
 
@@ -209,5 +224,6 @@ def _hint_of_library(chosen: type[BaseMaterializer]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    first = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first[:_REASON_LIMIT]}"
+    """The first line of an error, behind its class where it is not one of ours."""
+    first = (str(error).splitlines() or [""])[0][:_REASON_LIMIT]
+    return first if isinstance(error, LedgerError) else f"{type(error).__name__}: {first}".removesuffix(": ")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -117,11 +118,12 @@ def test_an_element_is_found_without_a_look_at_all_others() -> None:
     """What one of very many elements reads of its files takes a few steps, and they come in the content's order."""
     paths = tuple(_Looked(f"{number}/{name}") for number in range(10_000) for name in ("data.npy", "array.json"))
     found = ContentPaths(("data.json", *paths))
-    files = LoadingFiles(cast("Any", None), found, ask=cast("Any", None), local_of=cast("Any", None))
+    reader = cast("Any", SimpleNamespace(label="many@1"))
+    files = LoadingFiles(reader, found, ask=cast("Any", None), local_of=cast("Any", None))
     element = files.below("77")
     _Looked.looks = 0
     assert ("data.npy", "array.json") == element.paths()
-    with pytest.raises(IntegrityError, match=r"it has data\.npy, array\.json"):
+    with pytest.raises(IntegrityError, match=r"many@1: .* no file 'mask.npy'; it has data\.npy, array\.json"):
         element.local("mask.npy")
     assert _Looked.looks < 1000
     assert ("data.json", *paths) == files.paths()

@@ -418,6 +418,15 @@ def test_half_a_surrogate_pair_in_a_column_of_strings_is_named(bench: Bench) -> 
             f"{where} holds a text with half a surrogate pair: 'b\\ud800'" == str(caught.value).partition(", which")[0]
         )
         assert ".astype(object)" in caught.value.hint
+    for value, where in (
+        (texts.rename(None), "column of the series holds"),
+        (
+            pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_arrays([[1, 2], texts.rename(None)])),
+            "index level 1 holds",
+        ),
+    ):
+        with pytest.raises(MaterializerError, match=where):
+            bench.save(value)
     saved, held = bench.save(texts.astype(object).to_frame())
     assert texts.to_list() == bench.load(saved, held)["bad"].to_list()
 

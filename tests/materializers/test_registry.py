@@ -10,6 +10,7 @@ from ledger.enums import ArtifactType, TrustClass
 from ledger.errors import MaterializerInterfaceError, UnknownMaterializerError
 from ledger.materializers import BaseMaterializer, materializer_for, materializer_named
 from ledger.materializers.registry import qualified_name
+from tests.kit.materializing import Bench
 
 
 class Base:
@@ -162,6 +163,14 @@ def test_an_unfinished_base_claims_nothing() -> None:
     """With SKIP_REGISTRATION a class is found by its key and by no type."""
     assert materializer_named(_Text.REGISTRY_KEY) is _Text
     assert materializer_for(object).REGISTRY_KEY == "builtin.cloudpickle/1"
+
+
+def test_an_unfinished_base_saves_nothing(bench: Bench) -> None:
+    """Whoever names one, or `BaseMaterializer` itself, for a value is told so before it is called."""
+    unfinished: Any = type("Unfinished", (BaseMaterializer,), {"SKIP_REGISTRATION": True})
+    for base in (BaseMaterializer, unfinished):
+        with pytest.raises(MaterializerInterfaceError, match=f"{base.__qualname__} has no save method of its own"):
+            bench.save(Base(), materializer=base)
 
 
 def test_an_unknown_key_says_what_is_left() -> None:

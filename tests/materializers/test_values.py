@@ -192,7 +192,7 @@ def test_what_gives_no_dict_costs_a_warning(bench: Bench) -> None:
         saved, _ = bench.save(Silent(), visualizations=bench.files())
     told = [str(warning.message).partition(" of the ")[0] for warning in caught]
     assert ["no metadata", "no visualization"] == told
-    assert all("gives a dict, got NoneType" in str(warning.message) for warning in caught)
+    assert all(re.search(r"Silent: \w+ of .* gives a dict, got NoneType", str(warning.message)) for warning in caught)
     assert ({}, {}) == (saved.metadata, saved.visualizations)
 
 
