@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from ledger.history.git.branch import (
     once_published,
     read_branch,
 )
-from ledger.history.git.refs import BRANCH
+from ledger.history.git.refs import BRANCH, known_ref
 from ledger.ids import CommitId
 from tests.kit.forking import in_a_fork
 from tests.kit.histories import ROOT, again, draft, git, new_history, publish, versions_of
@@ -94,6 +95,23 @@ def test_a_lost_branch_is_damage(tmp_path: Path) -> None:
         assert "not an empty ledger" in caught.value.hint
         assert f"`ledger git update-ref {BRANCH} COMMIT`" in caught.value.hint
     assert not (history.git_dir / BRANCH).exists()
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_the_hint_finds_the_last_commit_of_a_lost_branch(tmp_path: Path, *, is_shared: bool) -> None:
+    """Its commands list the commit and bring it back, whether or not a remote has it, which Git calls no loss then."""
+    history = new_history(tmp_path)
+    publish(history)
+    tip = history.tip()
+    if is_shared:
+        git(history, "update-ref", known_ref("origin"), tip)
+    (history.git_dir / BRANCH).unlink()
+    with pytest.raises(IntegrityError) as caught:
+        history.tip()
+    *listing, moving = (shlex.split(command)[2:] for command in str(caught.value.hint).split("`")[1::2])
+    assert any(tip in git(history, *words) for words in listing)
+    git(history, *[word.replace("COMMIT", tip) for word in moving])
+    assert tip == history.tip()
 
 
 def test_a_branch_that_names_no_commit_is_damage(bare: Path) -> None:

@@ -41,10 +41,13 @@ OFFERED = "ledger-offered"
 """A folder beside Git's refs: among them, Git would take a ref whose commit has not arrived yet for damage."""
 
 CHOOSE_BRANCH = (
-    "`ledger git fsck --lost-found` lists the commits that may have been its last, "
+    "`ledger git fsck --lost-found` and `ledger git for-each-ref` list the commits that may have been its last, "
     f"and `ledger git update-ref {BRANCH} COMMIT` brings one back"
 )
-"""What a person does about a branch that is lost: which commit was its last, nobody else can say."""
+"""What a person does about a branch that is lost: which commit was its last, nobody else can say.
+
+Git calls a commit lost that no ref reaches; the second command names what was at a remote when last heard of.
+"""
 
 _ATTEMPTS = 20
 _LONGEST_TAG = 255  # bytes, as of the name of a file
