@@ -125,7 +125,9 @@ def _runs_of_version(wanted: str) -> str:
 def _latest(reader: Reader) -> PipelineRun:
     runs = reader.runs(limit=1)
     if not runs:
-        raise RunNotFoundError(f"the ledger {reader.path} has no run to show", hint="call a function decorated with @pipeline")
+        raise RunNotFoundError(
+            f"the ledger {reader.path} has no run to show", hint="call a function decorated with @pipeline"
+        )
     return runs[-1]
 
 

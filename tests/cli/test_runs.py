@@ -204,7 +204,7 @@ def test_a_version_given_for_a_run_is_told_the_way_to_its_runs(cli: Cli) -> None
 def test_no_run_is_an_error(cli: Cli) -> None:
     """A run that is not there is named, with the way to those that are."""
     cli("init")
-    assert "has no runs" in cli("run", "show", code=3).err
+    assert "has no run to show" in cli("run", "show", code=3).err
     assert "no run has the id '1234'" in cli("run", "show", "1234", code=3).err
 
 
