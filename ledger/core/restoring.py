@@ -122,4 +122,9 @@ def target_exists(target: Path) -> TargetExistsError:
 def require_folder(folder: Path) -> None:
     """Raise `SourceNotFoundError` unless there is a folder to put something into."""
     if not is_folder(folder):
-        raise SourceNotFoundError(f"the folder {folder} does not exist", hint="make it first", path=str(folder))
+        is_there = os.path.lexists(folder)
+        raise SourceNotFoundError(
+            f"{folder} is not a folder" if is_there else f"the folder {folder} does not exist",
+            hint="name a path below folders" if is_there else "make it first",
+            path=str(folder),
+        )

@@ -41,7 +41,7 @@ def check_name(name: object) -> Name:
     """The name, if it is one; else `InvalidNameError` with what is wrong and the rule."""
     if not isinstance(name, str):
         message = f"an artifact name is a str, got {shown_with_type(name)}"
-        raise ArgumentTypeError(message, hint="give the name as a str, and the value to save before it")
+        raise ArgumentTypeError(message, hint="give the name as a str; a save takes the value first")
     if not 1 <= len(name) <= NAME_LIMIT:
         raise _bad_name(
             name, f"it has {len(name)} characters, 1 to {NAME_LIMIT} are allowed", hint=_SHORTEN if name else ""

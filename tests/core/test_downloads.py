@@ -221,6 +221,15 @@ def test_a_missing_folder_is_named(tree: ArtifactVersion, tmp_path: Path) -> Non
         tree.download_files(tmp_path / "nowhere" / "x.zip")
 
 
+def test_a_file_in_the_place_of_a_folder_is_told(tree: ArtifactVersion, tmp_path: Path) -> None:
+    """Nobody is told to make what is there; for a zip and for files alike."""
+    (tmp_path / "file").write_text("x")
+    for get, name in ((tree.download_files, "x.zip"), (tree.restore, "x")):
+        with pytest.raises(FileNotFoundError, match="file is not a folder") as caught:
+            get(tmp_path / "file" / name)
+        assert "make it" not in str(caught.value.__notes__)
+
+
 def test_an_interrupt_comes_out_as_it_is(ledger: Ledger, tmp_path: Path) -> None:
     """Wherever Ctrl-C strikes as the library begins a file of a zip, no error of it hides that, and nothing is left."""
     version = ledger.save(write_files(tmp_path / "d", {"a": b"a", "b": b"b"}), "d")

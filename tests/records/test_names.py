@@ -112,7 +112,7 @@ def test_a_value_in_the_place_of_its_name_is_told_to_come_first() -> None:
     """Who gives the name before the value, as other programs take them, is told the order."""
     with pytest.raises(ArgumentTypeError) as caught:
         check_name({"lr": 0.1})
-    assert "give the name as a str, and the value to save before it" == caught.value.hint
+    assert "give the name as a str; a save takes the value first" == caught.value.hint
 
 
 @given(NAMES)

@@ -112,7 +112,8 @@ def remote_url(git_dir: Path, remote: str) -> str | None:
     with storage_errors(path, "read"):
         data = read_file(path, most=SMALL)
     try:
-        url = ConfigFile.from_file(io.BytesIO(data), expand_includes=False).get((b"remote", remote.encode()), b"url")
+        name = remote.encode(errors="surrogatepass")  # one that no file has is no fault of this file
+        url = ConfigFile.from_file(io.BytesIO(data), expand_includes=False).get((b"remote", name), b"url")
     except KeyError:
         return None
     except ValueError as error:
