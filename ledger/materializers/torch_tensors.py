@@ -1,10 +1,10 @@
 """Tensors of torch, and named groups of them, as safetensors.
 
 One file, ``tensors.safetensors``, that every reader of the format opens. Names that share
-one tensor share it again afterwards; views, strides and devices are not kept: tensors
-come back contiguous and on the CPU. Complex numbers of a width that safetensors lacks are
-pairs of real ones. What safetensors cannot say is JSON in its header,
-under ``ledger``.
+one tensor, or all of its memory, share it again afterwards; other views, strides and
+devices are not kept: tensors come back contiguous and on the CPU. Complex numbers of a
+width that safetensors lacks are pairs of real ones. What safetensors cannot say is JSON in
+its header, under ``ledger``.
 """
 
 import json
@@ -81,12 +81,12 @@ def write_tensors(files: Files, tensors: Mapping[str, Any], facts: Mapping[str, 
     import torch
     from safetensors.torch import save_file
 
-    first_names: dict[int, str] = {}
+    first_names: dict[object, str] = {}
     aliases: dict[str, str] = {}
     distinct: dict[str, Any] = {}
     flags: dict[str, list[bool]] = {}
     for name, tensor in tensors.items():
-        first = first_names.setdefault(id(tensor), name)
+        first = first_names.setdefault(_identity(tensor), name)
         if first != name:
             aliases[name] = first
             continue
@@ -124,6 +124,21 @@ def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
             tensors[name].requires_grad_()
     tensors |= {name: tensors[first] for name, first in facts["aliases"].items()}
     return tensors, facts
+
+
+def _identity(tensor: Any) -> object:
+    """What two names have in common that stand for one tensor.
+
+    A module gives a new object for each name in its state dict: tied weights are those that see the same memory in the
+    same way. Parameters, and what may differ in its gradient or attributes, are told apart as objects.
+    """
+    import torch
+
+    is_plain = type(tensor) is torch.Tensor and not (tensor.requires_grad or vars(tensor))
+    if not (is_plain and tensor.numel()):
+        return id(tensor)
+    memory = tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
+    return *memory, tensor.is_conj(), tensor.is_neg()
 
 
 def _contiguous(tensors: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,26 @@ def test_a_state_dict_keeps_what_torch_does_not_give_one(bench: Bench) -> None:
     assert vars(bench.round_trip(state)) == {"epoch": 3}
 
 
+def test_tied_weights_of_a_state_dict_stay_tied(bench: Bench) -> None:
+    """They are written once and share their memory again, though torch gives a tensor for each of their names."""
+    module = torch.nn.Sequential(torch.nn.Linear(64, 64, bias=False), torch.nn.Linear(64, 64, bias=False))
+    module[1].weight = module[0].weight
+    saved, held = bench.save(module.state_dict())
+    assert len(held["tensors.safetensors"]) < 2 * module[0].weight.nbytes
+    loaded = bench.load(saved, held)
+    assert loaded["0.weight"].data_ptr() == loaded["1.weight"].data_ptr()
+    assert torch.equal(module[1].weight, loaded["1.weight"])
+
+
+def test_parameters_on_one_memory_stay_two(bench: Bench) -> None:
+    """Each of them has a gradient of its own, and so has a tensor that needs one."""
+    memory = torch.zeros(2)
+    values = {name: torch.nn.Parameter(memory, requires_grad=False) for name in "ab"}
+    values |= {name: memory.view(2).requires_grad_() for name in "cd"}
+    loaded = bench.round_trip(values)
+    assert len(values) == len({id(tensor) for tensor in loaded.values()})
+
+
 def test_a_state_dict_notes_how_many_numbers_it_has(bench: Bench) -> None:
     """Its length is that of the dict; an optimizer's state and the like are no state dicts."""
     noted = bench.save(torch.nn.Linear(3, 2).state_dict())[0].metadata
