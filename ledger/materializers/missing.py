@@ -46,5 +46,4 @@ def _is_of_values(chosen: type[BaseMaterializer], library: str) -> bool:
 
     A materializer that makes objects of other people's classes may miss any library; its own is named in its key.
     """
-    is_named = library in re.split(r"[./]", chosen.REGISTRY_KEY)
-    return chosen.TRUST is TrustClass.DATA or (chosen.TRUST is TrustClass.RESTRICTED and is_named)
+    return chosen.TRUST is TrustClass.DATA or library in re.split(r"[./]", chosen.REGISTRY_KEY)

@@ -273,7 +273,11 @@ def test_a_failing_load_is_an_error_of_ours(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("key", "library", "extra"),
-    [("pandas.parquet/1", "pyarrow.parquet", "pandas"), ("scipy.sparse/1", "scipy.sparse", "scipy")],
+    [
+        ("pandas.parquet/1", "pyarrow.parquet", "pandas"),
+        ("scipy.sparse/1", "scipy.sparse", "scipy"),
+        ("torch.module/1", "torch", "torch"),
+    ],
 )
 def test_a_missing_library_says_what_to_install(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, key: str, library: str, extra: str
@@ -281,7 +285,7 @@ def test_a_missing_library_says_what_to_install(
     """Without the library that a format needs, the error names the extra that has it."""
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(MissingDependencyError) as caught:
-        load_value(key, "x.Y", bench.files({"data.parquet": b""}))
+        load_value(key, "x.Y", bench.files({"python.txt": python_version().encode()}, trusted=True))
     assert caught.value.hint == f"pip install 'ledger[{extra}]'"
 
 
