@@ -157,7 +157,7 @@ def _own_store(workspace: Workspace, *, exclusive: bool) -> LocalStore:
     if not exclusive and not (workspace.config.store == DEFAULT_STORE and is_within(store, workspace.path)):
         raise ArgumentError(
             f"the store {store.url} lies outside of {workspace.path}: what other ledgers keep there would look spare",
-            hint="say --exclusive if no other ledger uses it",
+            hint="say exclusive=True, in the shell --exclusive, if no other ledger uses it",
             url=store.url,
         )
     return store

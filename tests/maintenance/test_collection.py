@@ -141,8 +141,9 @@ def test_a_store_that_others_may_use_is_refused(tmp_path: Path) -> None:
     """A store outside of the ledger, unless somebody says that nobody else uses it."""
     ledger = Ledger.init(tmp_path / ".ledger", store=tmp_path / "shared")
     waste(ledger)
-    with pytest.raises(ArgumentError, match="other ledgers"):
+    with pytest.raises(ArgumentError, match="other ledgers") as caught:
         plan_gc(ledger)
+    assert "say exclusive=True, in the shell --exclusive," in caught.value.hint
     plan = plan_gc(ledger, grace_days=0, exclusive=True)
     with pytest.raises(ArgumentError, match="other ledgers"):
         execute_gc(ledger, plan)

@@ -165,8 +165,10 @@ class LinkedFiles:
                 yield from read_source(source, follow=False)
         except (StorageError, UnsupportedFileError) as error:
             _raise_if_untold(error)
-            hint = error.hint if isinstance(error.__cause__, PermissionError) else ""
-            raise self._registered.changed(file.path, f"cannot be read: {error}", hint) from error
+            cause, hint = error.__cause__, error.hint if isinstance(error.__cause__, PermissionError) else ""
+            reason = f"cannot be read: {cause.strerror if isinstance(cause, OSError) else error}"
+            what = "is missing" if isinstance(cause, FileNotFoundError) else reason
+            raise self._registered.changed(file.path, what, hint) from error
 
     @contextmanager
     def _looking(self) -> Iterator[None]:
