@@ -61,7 +61,7 @@ def report_usage(error: click.ClickException, *, wants_json: bool) -> int:
     hint = f"run `{context.command_path if context is not None else 'ledger'} --help`"
     message = bounded(error.format_message().replace("\n\t", " "))  # click lists choices a line each
     if wants_json:
-        _print_object(_USAGE, message, hint)
+        _print_object(_USAGE, "Missing command." if isinstance(error, _NO_ARGUMENTS) else message, hint)
     elif isinstance(error, _NO_ARGUMENTS):
         write_on_stderr(error.format_message())
     else:

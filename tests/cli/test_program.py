@@ -230,6 +230,13 @@ def test_bad_usage_exits_with_2(cli: Cli, words: list[str]) -> None:
     assert hint.startswith("Hint: run `ledger ")
 
 
+def test_a_group_without_a_command_shows_what_there_is(cli: Cli) -> None:
+    """A person sees the commands of the group; JSON says in a line what is missing."""
+    assert "\nCommands:\n" in cli("cache", code=2).err
+    told = json.loads(cli("--json", "cache", code=2).err)["error"]
+    assert {"kind": "usage", "message": "Missing command.", "hint": "run `ledger cache --help`"} == told
+
+
 @pytest.mark.parametrize(
     "words",
     [
