@@ -9,25 +9,37 @@ author wrote, so it asks for trust. Tied weights are tied again.
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType, TrustClass
-from ledger.errors import MaterializerError
+from ledger.errors import MaterializerError, MaterializerTypeError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.pickles import Unpickler, pickler_class, read_python, write_versions
 from ledger.materializers.registry import qualified_name
 from ledger.materializers.torch_tensors import can_hold, read_tensors, write_tensors
 from ledger.notices import warn_if_done
+from ledger.wording import one_line
+
+_AS_FILE = "save module.state_dict(), or a file that torch.jit.save or torch.export.save writes, as pathlib.Path(file)"
 
 
 class TorchModuleMaterializer(BaseMaterializer):
     """A ``torch.nn.Module``, on the CPU when it comes back."""
 
     REGISTRY_KEY: ClassVar[str] = "torch.module/1"
-    ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = ("torch.nn.modules.module.Module",)
+    ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = (
+        "torch.nn.modules.module.Module",
+        "torch.export.exported_program.ExportedProgram",
+    )
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
     TRUST: ClassVar[TrustClass] = TrustClass.CODE
     EXTRA: ClassVar[str] = "torch"
 
     def save(self, value: Any) -> None:
         """Write ``module.pkl``, the tensors, and which Python and libraries it was, with a warning about the code."""
+        import torch
+
+        if not isinstance(value, torch.nn.Module):
+            raise MaterializerTypeError(
+                "a program that torch has exported cannot be saved: torch does not read a pickle of one", hint=_AS_FILE
+            )
         warn_if_done(
             f"the structure of a value of type {qualified_name(type(value))} is saved by cloudpickle: others "
             "can load it only if they trust it as code; save module.state_dict() for numbers that anybody can load"
@@ -36,7 +48,11 @@ class TorchModuleMaterializer(BaseMaterializer):
         tensors: dict[str, Any] = {}
         with self.open("module.pkl", "wb") as file:
             pickler = _pickler(file, names, tensors)
-            pickler.dump(value)
+            try:
+                pickler.dump(value)
+            except (RuntimeError, TypeError) as unable:
+                what = f"a module of type {qualified_name(type(value))} cannot be pickled"
+                raise MaterializerError(f"{what}: {one_line(str(unable))}", hint=_AS_FILE) from unable
         write_tensors(self.files, tensors, {"kind": "module"})
         write_versions(self, pickler.modules)
 

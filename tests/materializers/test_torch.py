@@ -242,6 +242,22 @@ def test_a_tensor_that_safetensors_cannot_hold_is_refused_with_a_hint(
         assert instead in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (lambda: torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(1, 1)), "ParametrizedLinear cannot be"),
+        (lambda: object.__new__(torch.export.ExportedProgram), "a program that torch has exported"),
+    ],
+)
+def test_a_module_that_torch_does_not_pickle_is_refused_with_a_hint(
+    bench: Bench, value: Callable[[], Any], what: str
+) -> None:
+    """The error says what to save instead, before a version is made that nobody could load."""
+    with pytest.raises(MaterializerError, match=what) as caught:
+        bench.save(value())
+    assert "torch.export.save" in caught.value.hint
+
+
 def test_a_broken_file_is_an_error_of_ours(bench: Bench) -> None:
     """Errors of safetensors do not reach the caller."""
     with pytest.raises(MaterializerError):
