@@ -107,7 +107,7 @@ def refuse_existing_path(path: Path) -> None:
         if not os.path.lexists(path) or (is_folder(path) and not any(path.iterdir())):
             return
     what, hint = "something that is not a ledger", "move it out of the way, or choose another path"
-    if path.is_dir() and any(path.glob("?*.git")):
+    if path.is_dir() and any(path.glob("?*.git")) and not is_folder(path / LEDGER_DIRECTORY):
         what, hint = "a ledger", "open it, or choose another path"
     elif told := hint_of_repository(path):
         hint = told

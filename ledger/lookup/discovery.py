@@ -82,9 +82,13 @@ def hint_of_repository(path: Path) -> str:
 
 
 def is_ledger(path: Path) -> bool:
-    """Whether a folder is a ledger, be it a damaged one: it has a history or settings."""
+    """Whether a folder is a ledger, be it a damaged one: it has settings or a history.
+
+    A bare repository beside a ``.ledger`` is no history of the folder around both.
+    """
     with storage_errors(path, "read"):
-        return is_folder(path) and any(_is_history(name) or name == CONFIG_FILE for name in os.listdir(path))
+        names = os.listdir(path) if is_folder(path) else []
+    return CONFIG_FILE in names or (LEDGER_DIRECTORY not in names and any(map(_is_history, names)))
 
 
 def _not_planted(path: Path, entry: Path) -> Path:

@@ -208,16 +208,12 @@ def test_a_missing_ledger_dir_is_not_replaced_by_another(workdir: Path, monkeypa
         load_artifact("one")
 
 
-@pytest.mark.parametrize("has_git", [True, False])
-def test_a_project_folder_is_no_ledger(
-    workdir: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    has_git: bool,  # noqa: FBT001
-) -> None:
-    """Naming the folder around a ledger says where the ledger is; the project's ``.git`` is not taken for a history."""
+@pytest.mark.parametrize("beside", [None, ".git", "hub.git"])
+def test_a_project_folder_is_no_ledger(workdir: Path, monkeypatch: pytest.MonkeyPatch, beside: str | None) -> None:
+    """Naming the folder around a ledger says where the ledger is; no repository beside it is taken for its history."""
     Ledger.init(workdir / ".ledger")
-    if has_git:
-        (workdir / ".git").mkdir()
+    if beside is not None:
+        subprocess.run(["git", "init", "-q", "--bare", workdir / beside], check=True)
     monkeypatch.setenv("LEDGER_DIR", str(workdir))
     for use in (load_artifact, lambda name: save_artifact(1, name), lambda _: Ledger.init(workdir)):
         with pytest.raises((LedgerNotFoundError, LedgerExistsError)) as caught:
