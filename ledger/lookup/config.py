@@ -74,7 +74,8 @@ def read_config(ledger_dir: Path) -> Config:
 
 def settings_text(path: Path) -> str:
     """What stands in a file of settings, without the mark of its encoding that some editors put first."""
-    return read_file(path, most=SMALL).decode("utf-8-sig")
+    # The codec that leaves it out by itself is a module, which would be read here.
+    return read_file(path, most=SMALL).decode().removeprefix("\ufeff")
 
 
 def settings_of(ledger_dir: Path, values: dict[str, object]) -> Config:
