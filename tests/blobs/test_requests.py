@@ -6,12 +6,13 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 
-from ledger.blobs.stores.requests import Requests, _held, answer, pause
+from ledger.blobs.stores.requests import Requests, _is_held, _made, _new_loop, answer, pause
 from ledger.blobs.stores.workers import Workers
 from tests.kit.faults import Fault, Proxy, Request
 from tests.kit.s3 import ROOT, Bucket
@@ -43,9 +44,17 @@ def test_an_answer_is_what_the_request_gives() -> None:
 
 def test_what_is_answered_is_let_go_of() -> None:
     """The end of the process, which waits for what is under way, does not wait for what is over."""
-    others = list(_held)  # such as what an error that another test looked at still leads to
+    others = [made() for made in _made]  # such as what an error that another test looked at still leads to
     answer(partial(asyncio.sleep, 0.001))
-    assert [] == [future for future in _held if future not in others]
+    assert [] == [made for made in _made if _is_held(made) and made() not in others]
+
+
+def test_nothing_of_ours_runs_where_a_request_is_let_go_of() -> None:
+    """It is the last that a thread of the library does: if it waited for its turn there, the interpreter could end."""
+    loop = _new_loop()
+    future = loop.create_future()
+    loop.close()
+    assert [None] == [made.__callback__ for made in weakref.getweakrefs(future)]
 
 
 def test_a_process_that_ends_while_a_thread_asks_ends_in_good_order(bucket: Bucket, proxy: Proxy) -> None:

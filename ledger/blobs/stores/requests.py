@@ -26,8 +26,9 @@ Result = TypeVar("Result")
 _current: ContextVar[Optional["Requests"]] = ContextVar("ledger_requests", default=None)
 _starting = ThreadLock()
 _loops: list["_Loop"] = []
-_held: weakref.WeakSet[Any] = weakref.WeakSet()
-"""The futures of our loops, for as long as anything refers to them, such as a thread of the library."""
+_made: list[weakref.ref[Any]] = []
+"""The futures of our loops. No callback tells of their end: it would run in a thread of the library that lets go of
+one, the interpreter's lock could change hands there, and the interpreter end before that thread is done."""
 
 _END_SECONDS = 1.0
 """How long the end of what was taken back is waited for: it takes milliseconds, unless a silent service holds a put."""
@@ -189,7 +190,7 @@ def _running_loop() -> _Loop:
 
 
 def _new_loop() -> "asyncio.AbstractEventLoop":
-    """A loop that notes in `_held` the futures that the library makes there for its threads."""
+    """A loop that notes in `_made` the futures that the library makes there for its threads."""
     import asyncio
 
     loop = asyncio.new_event_loop()
@@ -197,7 +198,7 @@ def _new_loop() -> "asyncio.AbstractEventLoop":
 
     def create_future() -> "asyncio.Future[Any]":
         future = create()
-        _held.add(future)
+        _made[:] = [*filter(_is_held, _made), weakref.ref(future)]
         return future
 
     loop.create_future = create_future  # type: ignore[method-assign]  # the library asks the loop for it by this name
@@ -207,5 +208,10 @@ def _new_loop() -> "asyncio.AbstractEventLoop":
 def _wait_until_let_go() -> None:
     """Wait until the library's threads are done with what they were asked, which takes them a moment after its end."""
     deadline = time.monotonic() + _END_SECONDS
-    while len(_held) and time.monotonic() < deadline:
+    while any(map(_is_held, _made)) and time.monotonic() < deadline:
         time.sleep(0.001)
+
+
+def _is_held(made: "weakref.ref[Any]") -> bool:
+    """Whether anything refers to a future, such as a thread of the library."""
+    return made() is not None
